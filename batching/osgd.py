@@ -1,0 +1,125 @@
+"""Ordered SGD over batches: train on the batches of largest loss."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from typing_extensions import override
+
+from batching.combinations import Combinations
+from batching.plan import Embed, Plan, Selection, device_of
+from batching.seeded import Seed, permutation
+from losses import Loss
+
+_MOST_BATCHES = 20_000_000
+"""Candidates beyond which scoring all of them at every update would be a mistake."""
+
+
+@dataclass(frozen=True)
+class OrderedSGD(Selection):
+    """The `keep` batches of largest loss, among all C(N, B) or among `candidates` random ones.
+
+    With all as candidates and keep = 1 every update takes the hardest batch there is. With k random candidates
+    and the q hardest kept, the objective is a weighted mean of all batch losses, in which the j-th largest of n
+    has weight (1/q) sum_{l<q} C(j-1, l) C(n-j, k-l-1) / C(n, k).
+
+    Kept batches come in descending order of loss, scored with the weights at the time of the plan. Random
+    candidates are disjoint as long as `candidates` batches fit into the set; then more shuffles are drawn.
+
+    Args:
+        loss: Scores a batch.
+        temperature: Of that loss.
+        candidates: k, or None for all.
+        keep: q.
+
+    Cost of a plan: the loss of every candidate, and the embeddings of the pairs that occur in them.
+
+    References:
+        Kawaguchi and Lu, 2020, "Ordered SGD", arXiv 1907.04371; Cho et al., 2024, Section 5, arXiv 2307.05906,
+        with k = 1500, q = 150 on images.
+    """
+
+    loss: Loss
+    temperature: float
+    candidates: int | None = None
+    keep: int = 1
+    uses_embeddings: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.keep < 1 or (self.candidates is not None and self.keep > self.candidates):
+            raise ValueError(
+                f"keep must lie between 1 and candidates = {self.candidates or 'all'}, got {self.keep}"
+            )
+
+    @override
+    def check(self, n_pairs: int, batch_size: int) -> None:
+        super().check(n_pairs, batch_size)
+        if self.candidates is not None:
+            return
+        count = len(Combinations(n_pairs, batch_size))
+        if count > _MOST_BATCHES:
+            raise ValueError(
+                f"scoring all batches needs at most {_MOST_BATCHES:,} of them, got C({n_pairs}, {batch_size}) = "
+                f"{count:,}; set candidates to a number of random batches, 1500 for instance"
+            )
+        if count < self.keep:
+            raise ValueError(f"keep must be at most the number of batches, {count}, got {self.keep}")
+
+    @override
+    def updates_per_epoch(self, n_pairs: int, batch_size: int) -> int:
+        return max(1, n_pairs // batch_size)
+
+    @override
+    def plan(self, n_pairs: int, batch_size: int, *, seed: Seed, epoch: int, embed: Embed) -> Plan:
+        if self.candidates is None:
+            batches = self._hardest_of_all(n_pairs, batch_size, embed)
+        else:
+            batches = self._hardest_of_random(n_pairs, batch_size, self.candidates, seed, epoch, embed)
+        return Plan(batches, torch.arange(0, device=device_of(seed)), "subset")
+
+    def _hardest_of_all(self, n_pairs: int, batch_size: int, embed: Embed) -> Int[Tensor, "*replicates keep batch"]:
+        u, v = embed(None)
+        table = Combinations(n_pairs, batch_size)
+        chunk = max(1, 2**22 // (batch_size**2 * u[..., 0, 0].numel()))
+        best: list[Tensor] = []
+        best_scores: list[Tensor] = []
+        for start in range(0, len(table), chunk):
+            rows = table.rows(start, min(start + chunk, len(table)), device=u.device)
+            scores = self.loss(u, v, temperature=self.temperature, batches=rows)
+            top = scores.topk(min(self.keep, len(rows)))
+            best.append(rows[top.indices])
+            best_scores.append(top.values)
+        if len(best) == 1:
+            return best[0]
+        top = torch.cat(best_scores, -1).topk(self.keep)
+        return _pick(torch.cat(best, -2), top.indices)
+
+    def _hardest_of_random(
+        self, n_pairs: int, batch_size: int, candidates: int, seed: Seed, epoch: int, embed: Embed
+    ) -> Int[Tensor, "*replicates keep batch"]:
+        per_shuffle = n_pairs // batch_size
+        used = per_shuffle * batch_size
+        shuffles = -(-candidates // per_shuffle)
+        orders = [
+            permutation(seed, f"osgd-{i}", epoch, n_pairs)[..., :used].unflatten(-1, (-1, batch_size))
+            for i in range(shuffles)
+        ]
+        batches = torch.cat(orders, -2)[..., :candidates, :]
+        if shuffles == 1:  # only these pairs need embeddings
+            u, v = embed(batches.flatten(-2))
+            local = torch.arange(candidates * batch_size, device=u.device).unflatten(0, (-1, batch_size))
+        else:
+            u, v = embed(None)
+            local = batches.to(u.device)
+        scores = self.loss(u, v, temperature=self.temperature, batches=local)
+        top = scores.topk(self.keep)
+        return _pick(batches, top.indices.to(batches.device))
+
+
+def _pick(
+    batches: Int[Tensor, "*replicates n batch"], index: Int[Tensor, "*replicates keep"]
+) -> Int[Tensor, "*replicates keep batch"]:
+    return batches.gather(-2, index[..., None].expand(*index.shape, batches.shape[-1]))

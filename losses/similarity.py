@@ -1,0 +1,143 @@
+"""Similarity blocks: the one place where embeddings become the numbers that every loss is made of.
+
+Embeddings are rows of unit length. A similarity is their inner product, computed in float32 whatever the
+precision of the input (float64 stays float64): bfloat16 has a spacing of 0.06 at a logit of 14, which is
+more than the loss of a trained model.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class Similarity(NamedTuple):
+    """Inner products of a batch: between the views, and within each view where a loss asks for it."""
+
+    cross: Float[Tensor, "*lead batch batch"]
+    """u_i . v_j; the diagonal holds the positives."""
+    within_u: Float[Tensor, "*lead batch batch"] | None
+    within_v: Float[Tensor, "*lead batch batch"] | None
+
+
+def similarity(
+    u: Float[Tensor, "*lead n dim"],
+    v: Float[Tensor, "*lead n dim"],
+    *,
+    within: bool,
+    batches: Int[Tensor, "*any n_batches batch"] | None = None,
+) -> Similarity:
+    """The similarity blocks of the whole set, or of each of its `batches`.
+
+    With `batches` [n_batches, batch] the blocks gain an axis: [*lead, n_batches, batch, batch]. They are cut
+    out of one n x n product when that is less work than a product per batch (all N-choose-B batches), and
+    multiplied batch by batch when it is not (a partition of many pairs).
+
+    Args:
+        u: First view.
+        v: Second view; row i is the positive of row i of `u`.
+        within: Whether u_i . u_j and v_i . v_j are wanted too.
+        batches: Row numbers, shared by all leading dimensions or one table for each of them.
+
+    Raises:
+        ValueError: If `u` and `v` differ in shape.
+    """
+    if u.shape != v.shape:
+        raise ValueError(
+            f"u and v must pair row by row, so their shapes must be equal; "
+            f"got {tuple(u.shape)} and {tuple(v.shape)}: pass as many rows of one as of the other"
+        )
+    u, v = in_full_precision(u), in_full_precision(v)
+    if batches is None:
+        return _blocks(u, v, within=within)
+    if _one_product_is_less(u, batches):
+        whole = _blocks(u, v, within=within)
+        return Similarity(*(x if x is None else _cut_blocks(x, batches) for x in whole))
+    return _blocks(take_rows(u, batches), take_rows(v, batches), within=within)
+
+
+def pull_back(
+    slope: Similarity,
+    u: Float[Tensor, "*lead n dim"],
+    v: Float[Tensor, "*lead n dim"],
+    *,
+    batches: Int[Tensor, "*any n_batches batch"],
+) -> tuple[Float[Tensor, "*lead n dim"], Float[Tensor, "*lead n dim"]]:
+    """From the slope with respect to the blocks of `similarity` to the gradients of u and v: its transpose."""
+    u, v = in_full_precision(u), in_full_precision(v)
+    if _one_product_is_less(u, batches):
+        whole = Similarity(*(x if x is None else _paste_blocks(x, batches, u.shape[-2]) for x in slope))
+        return _multiply_back(whole, u, v)
+    du, dv = _multiply_back(slope, take_rows(u, batches), take_rows(v, batches))
+    return put_rows(du, batches, u), put_rows(dv, batches, v)
+
+
+def take_rows(
+    x: Float[Tensor, "*lead n dim"], index: Int[Tensor, "*any n_batches batch"]
+) -> Float[Tensor, "*lead n_batches batch dim"]:
+    """x[index] with leading dimensions: index is shared by all of them, or [*lead, n_batches, batch]."""
+    if x.dim() == 2:
+        return x[index]
+    lead, dim = x.shape[:-2], x.shape[-1]
+    flat = index.expand(*lead, *index.shape[-2:]).reshape(*lead, -1, 1).expand(*lead, -1, dim)
+    return x.gather(-2, flat).reshape(*lead, *index.shape[-2:], dim)
+
+
+def put_rows(
+    rows: Float[Tensor, "*lead n_batches batch dim"],
+    index: Int[Tensor, "*any n_batches batch"],
+    like: Float[Tensor, "*lead n dim"],
+) -> Float[Tensor, "*lead n dim"]:
+    """The transpose of `take_rows`: zeros of the shape of `like`, with every row added where it came from."""
+    lead, dim = like.shape[:-2], like.shape[-1]
+    flat = index.expand(*lead, *index.shape[-2:]).reshape(*lead, -1, 1).expand(*lead, -1, dim)
+    return torch.zeros_like(like).scatter_add_(-2, flat, rows.reshape(*lead, -1, dim))
+
+
+def in_full_precision(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """float32, or float64 where the input has it."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def _one_product_is_less(u: Tensor, batches: Tensor) -> bool:
+    """Whether the n x n product costs less than gathering the rows of every batch."""
+    return batches.shape[-2] * batches.shape[-1] * u.shape[-1] > u.shape[-2] ** 2
+
+
+def _blocks(u: Tensor, v: Tensor, *, within: bool) -> Similarity:
+    # Autocast would run these products in half precision; they are a small part of any step.
+    with torch.autocast(u.device.type, enabled=False):
+        cross = u @ v.mT
+        return Similarity(cross, u @ u.mT if within else None, v @ v.mT if within else None)
+
+
+def _multiply_back(slope: Similarity, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    cross, within_u, within_v = slope
+    du, dv = cross @ v, cross.mT @ u
+    if within_u is not None and within_v is not None:
+        du, dv = du + (within_u + within_u.mT) @ u, dv + (within_v + within_v.mT) @ v
+    return du, dv
+
+
+def _cut_blocks(
+    gram: Float[Tensor, "*lead n n"], batches: Int[Tensor, "*any n_batches batch"]
+) -> Float[Tensor, "*lead n_batches batch batch"]:
+    entries, flat = _entries(batches, gram.shape[-1], gram.shape[:-2])
+    return gram.flatten(-2).gather(-1, flat).reshape(*gram.shape[:-2], *entries.shape[-3:])
+
+
+def _paste_blocks(
+    blocks: Float[Tensor, "*lead n_batches batch batch"],
+    batches: Int[Tensor, "*any n_batches batch"],
+    n: int,
+) -> Float[Tensor, "*lead n n"]:
+    lead = blocks.shape[:-3]
+    _, flat = _entries(batches, n, lead)
+    return blocks.new_zeros(*lead, n * n).scatter_add_(-1, flat, blocks.flatten(-3)).unflatten(-1, (n, n))
+
+
+def _entries(batches: Tensor, n: int, lead: torch.Size) -> tuple[Tensor, Tensor]:
+    """Where the entries (b_i, b_j) of every batch lie in a flattened n x n matrix."""
+    entries = batches[..., :, None] * n + batches[..., None, :]
+    return entries, entries.expand(*lead, *entries.shape[-3:]).flatten(-3)

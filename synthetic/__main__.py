@@ -1,0 +1,6 @@
+"""`python -m synthetic`."""
+
+from synthetic.cli import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,95 @@
+"""Pairs whose embeddings are the parameters: many replicates of a small problem as one tensor."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from batching import normals
+from losses import Loss, value_and_gradient
+
+_STACK_ENTRIES = 2**24
+"""Similarities held at once where a step has many batches (128 MiB of float64)."""
+
+
+class FreePairs:
+    """Raw vectors x whose directions x / |x| are the embeddings (a `training.Task`).
+
+    Args:
+        seeds: One for each replicate; the start is Gaussian and depends on the seed alone.
+        n_pairs: N.
+        dim: d.
+        equal: Start with v = u.
+        batch_size: Of the batches to come, which decides how many fit into memory at once.
+        updates_commute: Whether a partition may be taken at once: exact under plain gradient descent.
+        dtype: Precision.
+    """
+
+    def __init__(
+        self,
+        seeds: Int[Tensor, " replicates"],
+        *,
+        n_pairs: int,
+        dim: int,
+        equal: bool,
+        batch_size: int,
+        updates_commute: bool = True,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        """See the class."""
+        start = [normals(seeds, view, 0, n_pairs * dim) for view in ("u", "u" if equal else "v")]
+        raw = torch.stack(start).reshape(2, len(seeds), n_pairs, dim).to(dtype)
+        self.raw = torch.nn.Parameter(raw)
+        self.n_pairs = n_pairs
+        self.updates_commute = updates_commute
+        self.batches_at_once = max(1, _STACK_ENTRIES // (len(seeds) * batch_size**2))
+        self._directions: tuple[int, Tensor, Tensor] | None = None
+
+    def directions(self) -> tuple[Float[Tensor, "2 replicates n dim"], Float[Tensor, "2 replicates n 1"]]:
+        """The unit vectors x / |x| and the lengths |x|; computed once for each value of the parameters."""
+        version = self.raw._version
+        if self._directions is None or self._directions[0] != version:
+            raw = self.raw.detach()
+            length = torch.linalg.vector_norm(raw, dim=-1, keepdim=True)
+            self._directions = (version, raw / length, length)
+        return self._directions[1:]
+
+    def embed(
+        self, index: Int[Tensor, "replicates n"] | None
+    ) -> tuple[Float[Tensor, "replicates n dim"], Float[Tensor, "replicates n dim"]]:
+        """The unit embeddings of these pairs."""
+        u, v = self.directions()[0].unbind()
+        if index is None:
+            return u, v
+        rows = index[..., None].expand(*index.shape, u.shape[-1])
+        return u.gather(1, rows), v.gather(1, rows)
+
+    def accumulate(
+        self,
+        batches: Int[Tensor, "*replicates n_batches batch"],
+        loss: Loss,
+        temperature: float,
+        scale: float,
+    ) -> Float[Tensor, "replicates n_batches"]:
+        """With y = x / |x| and g = d loss / d y the gradient is (g - (g.y) y) / |x|."""
+        directions, length = self.directions()
+        u, v = directions.unbind()
+        values, du, dv = value_and_gradient(loss, u, v, temperature=temperature, batches=batches.to(u.device))
+        slope = torch.stack([du, dv])
+        along = torch.linalg.vecdot(slope, directions).unsqueeze(-1)
+        gradient = (slope - along * directions) * (scale / length)
+        self.raw.grad = gradient if self.raw.grad is None else self.raw.grad + gradient
+        return values
+
+    def begin_update(self, update: int) -> None:
+        """Nothing here is random."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The raw vectors."""
+        return {"raw": self.raw.detach()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back the raw vectors."""
+        with torch.no_grad():
+            self.raw.copy_(state["raw"])

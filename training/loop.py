@@ -1,0 +1,222 @@
+"""The one training loop: plan, step, log, checkpoint, for free embeddings, images and texts alike."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.optim import Optimizer
+
+from batching import Combinations, Plan, Seed, Selection, Step
+from losses import Loss
+from training.progress import Progress
+from training.run import Run
+from training.task import Task
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where training stands when a line is logged."""
+
+    update: int
+    epoch: int
+    pairs_seen: int
+    """Pairs that took part in a batch so far, counted as often as they did."""
+    loss: Float[Tensor, "*replicates"] | None
+    """Mean loss of the batches trained on since the previous line; None before the first update."""
+
+
+Observe = Callable[[Moment], dict[str, float]]
+Schedule = Callable[[int], float]
+
+
+def fit(
+    task: Task,
+    *,
+    selection: Selection,
+    loss: Loss,
+    temperature: float,
+    optimizer: Optimizer,
+    learning_rate: Schedule,
+    batch_size: int,
+    updates: int,
+    seed: Seed,
+    log_every: int,
+    run: Run | None = None,
+    checkpoint_every: int = 0,
+    observe: Observe | None = None,
+    progress: Progress | None = None,
+) -> Moment:
+    """Train for a number of updates.
+
+    A selection is asked for a plan, the plan is trained on step by step, and when it is used up the next one is
+    asked for, with the weights of then. With a `run`, lines go to its metrics and the state to its checkpoint;
+    if it holds a checkpoint already, training goes on from there and ends as if it had never stopped: the plan
+    in force is part of the checkpoint, and what is random in a step depends on the step's number alone.
+
+    Args:
+        task: The pairs and their parameters.
+        selection: Which pairs make a step.
+        loss: Of a batch.
+        temperature: Of that loss.
+        optimizer: Over the task's parameters.
+        learning_rate: Of each update, counted from 0.
+        batch_size: Pairs in a batch.
+        updates: Updates altogether. Where a partition is taken at once the last one is never cut short.
+        seed: Of the plans; one for each replicate where the task has replicates.
+        log_every: Updates between two lines.
+        run: Where to write; None keeps nothing.
+        checkpoint_every: Updates between two checkpoints; 0 for none.
+        observe: Asked for more to log, at the start and with every line.
+        progress: Shows the update, the loss and the time left.
+
+    Returns:
+        The last moment.
+
+    Raises:
+        ValueError: If the selection cannot plan for these sizes.
+        FloatingPointError: If the loss is no longer finite when a line is logged.
+    """
+    selection.check(task.n_pairs, batch_size)
+    state = _State()
+    if run is not None and (saved := run.restore()) is not None:
+        state.load(saved, task, optimizer)
+    elif observe is not None:
+        _log(run, state.moment(), learning_rate(0), observe(state.moment()))
+    moment = state.moment()
+    while state.update < updates:
+        plan = state.plan or selection.plan(
+            task.n_pairs, batch_size, seed=seed, epoch=state.epoch, embed=task.embed
+        )
+        state.plan = plan
+        for step in plan.steps(at_once=task.updates_commute, start=state.position):
+            rate = learning_rate(state.update)
+            _take(step, task, state, optimizer, loss, temperature, rate)
+            last = state.update >= updates
+            if last or state.has_passed(log_every):
+                moment = state.moment()
+                _check_finite(moment)
+                _log(run, moment, rate, observe(moment) if observe else {})
+                state.forget_losses()
+            if progress is not None and (last or progress.due()):
+                progress.show(state.update, state.latest_loss())
+            if run is not None and checkpoint_every and (last or state.has_passed(checkpoint_every)):
+                run.checkpoint(state.save(task, optimizer))
+            if last:
+                return moment
+        state.begin_epoch()
+    return moment
+
+
+def _take(
+    step: Step,
+    task: Task,
+    state: "_State",
+    optimizer: Optimizer,
+    loss: Loss,
+    temperature: float,
+    rate: float,
+) -> None:
+    """One gradient step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad()
+    task.begin_update(state.update)
+    for batches in _stacks(step, task.batches_at_once):
+        state.add(task.accumulate(batches, loss, temperature, step.scale), batches)
+    optimizer.step()
+    state.advance(step.updates)
+
+
+def _stacks(step: Step, at_most: int) -> Iterator[Int[Tensor, "*replicates n_batches batch"]]:
+    """The step's batches, a few at a time; N-choose-B ones are listed only now."""
+    if isinstance(step.batches, Combinations):
+        for start in range(0, len(step.batches), at_most):
+            yield step.batches.rows(start, min(start + at_most, len(step.batches)))
+    else:
+        yield from step.batches.split(at_most, dim=-2)
+
+
+def _log(run: Run | None, moment: Moment, rate: float, extra: dict[str, float]) -> None:
+    if run is None:
+        return
+    line: dict[str, float] = {
+        "update": moment.update,
+        "epoch": moment.epoch,
+        "pairs_seen": moment.pairs_seen,
+        "learning_rate": rate,
+    }
+    if moment.loss is not None:
+        line["loss"] = moment.loss.mean().item()
+    run.log(line | extra)
+
+
+def _check_finite(moment: Moment) -> None:
+    if moment.loss is not None and not torch.isfinite(moment.loss).all():
+        raise FloatingPointError(
+            f"the loss must stay finite, got {moment.loss.mean().item()} at update {moment.update}; "
+            "lower the learning rate or raise the temperature"
+        )
+
+
+class _State:
+    """Where training stands: everything that a resumed run needs beside parameters and optimiser."""
+
+    def __init__(self) -> None:
+        self.update = self.before = self.epoch = self.position = self.pairs_seen = 0
+        self.plan: Plan | None = None
+        self.loss_sum: Tensor | None = None
+        self.loss_count = 0
+        self.latest: Tensor | None = None
+
+    def add(self, values: Float[Tensor, "*replicates n_batches"], batches: Tensor) -> None:
+        self.latest = values
+        total = values.sum(-1)
+        self.loss_sum = total if self.loss_sum is None else self.loss_sum + total
+        self.loss_count += values.shape[-1]
+        self.pairs_seen += batches.shape[-2] * batches.shape[-1]
+
+    def advance(self, updates: int) -> None:
+        self.before, self.update = self.update, self.update + updates
+        self.position += updates
+
+    def has_passed(self, every: int) -> bool:
+        """Whether the latest step reached a multiple of `every`."""
+        return self.update // every > self.before // every
+
+    def begin_epoch(self) -> None:
+        self.plan, self.position, self.epoch = None, 0, self.epoch + 1
+
+    def forget_losses(self) -> None:
+        self.loss_sum, self.loss_count = None, 0
+
+    def latest_loss(self) -> float | None:
+        return None if self.latest is None else self.latest.mean().item()
+
+    def moment(self) -> Moment:
+        mean = None if self.loss_sum is None else self.loss_sum / self.loss_count
+        return Moment(self.update, self.epoch, self.pairs_seen, mean)
+
+    def save(self, task: Task, optimizer: Optimizer) -> dict[str, Any]:
+        plan = self.plan
+        return {
+            "counters": [self.update, self.epoch, self.position, self.pairs_seen, self.loss_count],
+            "loss_sum": self.loss_sum,
+            # A plan depends on the weights of when it was made, so it is kept, not made again.
+            "plan": None
+            if plan is None or isinstance(plan.batches, Combinations)
+            else (plan.batches, plan.remainder, plan.kind, plan.reduction),
+            "task": task.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        }
+
+    def load(self, saved: dict[str, Any], task: Task, optimizer: Optimizer) -> None:
+        self.update, self.epoch, self.position, self.pairs_seen, self.loss_count = saved["counters"]
+        self.loss_sum = saved["loss_sum"]
+        self.plan = None if saved["plan"] is None else Plan(*saved["plan"])
+        if self.plan is not None and self.position >= self.plan.n_updates:
+            self.begin_epoch()
+        task.load_state_dict(saved["task"])
+        optimizer.load_state_dict(saved["optimizer"])

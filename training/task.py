@@ -1,0 +1,111 @@
+"""What the loop needs to know of a problem, and nothing more."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from losses import Loss
+
+
+class Task(Protocol):
+    """Pairs with parameters behind them: free embeddings, or an encoder over images or texts."""
+
+    n_pairs: int
+    updates_commute: bool
+    """Whether updates on disjoint batches do not see each other, so that a partition may be taken at once."""
+    batches_at_once: int
+    """How many batches `accumulate` is given at a time, at most."""
+
+    def accumulate(
+        self, batches: Int[Tensor, "*replicates n_batches batch"], loss: Loss, temperature: float, scale: float
+    ) -> Float[Tensor, "*replicates n_batches"]:
+        """Add `scale` times the gradient of the sum of the batches' losses to the parameters' gradients.
+
+        Returns:
+            The loss of each batch, detached.
+        """
+        ...
+
+    def embed(
+        self, index: Int[Tensor, "*replicates n"] | None
+    ) -> tuple[Float[Tensor, "*replicates n dim"], Float[Tensor, "*replicates n dim"]]:
+        """The unit embeddings of these pairs (None: of all), in evaluation mode, without gradients."""
+        ...
+
+    def begin_update(self, update: int) -> None:
+        """Called before the gradient of each update; what is random in it may depend on this number alone."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that training changes."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        ...
+
+
+class EncodedPairs:
+    """A task whose pairs go through a network: subclasses say how a batch becomes its two embeddings.
+
+    Args:
+        model: The parameters; its training flag is set as needed.
+        n_pairs: Number of training pairs.
+        seed: Of everything random in a step (augmentation, dropout), together with the step's number.
+        embed_batch_size: Pairs at a time when embeddings are asked for.
+    """
+
+    updates_commute: ClassVar[bool] = False
+    batches_at_once: ClassVar[int] = 1
+
+    def __init__(self, model: nn.Module, *, n_pairs: int, seed: int, embed_batch_size: int) -> None:
+        """See the class."""
+        self.model = model
+        self.n_pairs = n_pairs
+        self.seed = seed
+        self.embed_batch_size = embed_batch_size
+        self.update = 0
+
+    @abstractmethod
+    def encode(
+        self, index: Int[Tensor, " n"], *, purpose: str
+    ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"]]:
+        """The unit embeddings (u, v) of these pairs, with gradients where they are enabled.
+
+        Anything random must be a function of (self.seed, purpose, self.update, index).
+        """
+
+    def begin_update(self, update: int) -> None:
+        """Make the next step's randomness a function of its number: a resumed run repeats it."""
+        self.update = update
+
+    def accumulate(
+        self, batches: Int[Tensor, "n_batches batch"], loss: Loss, temperature: float, scale: float
+    ) -> Float[Tensor, " n_batches"]:
+        """Forward and backward, batch by batch."""
+        self.model.train()
+        values = []
+        for batch in batches:
+            value = loss(*self.encode(batch, purpose="train"), temperature=temperature)
+            (value * scale).backward()
+            values.append(value.detach())
+        return torch.stack(values)
+
+    @torch.no_grad()
+    def embed(self, index: Int[Tensor, " n"] | None) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"]]:
+        """The embeddings of these pairs, chunk by chunk; normalisation layers use their running statistics."""
+        self.model.eval()
+        index = torch.arange(self.n_pairs) if index is None else index
+        chunks = [self.encode(part, purpose="embed") for part in index.split(self.embed_batch_size)]
+        return torch.cat([u for u, _ in chunks]), torch.cat([v for _, v in chunks])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The model's."""
+        return self.model.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The model's."""
+        self.model.load_state_dict(state)
