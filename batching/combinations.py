@@ -24,7 +24,7 @@ class Combinations:
         """Check the numbers."""
         if not 1 <= self.size <= self.n:
             raise ValueError(f"batch_size must lie between 1 and n_pairs = {self.n}, got {self.size}")
-        if len_big(self.n, self.size) > 2**62:
+        if comb(self.n, self.size) > 2**62:
             raise ValueError(
                 f"C({self.n}, {self.size}) batches are more than can be numbered; "
                 "take a random selection or a smaller set"
@@ -38,12 +38,8 @@ class Combinations:
         self, start: int = 0, stop: int | None = None, *, device: torch.device | None = None
     ) -> Int[Tensor, "rows size"]:
         """Rows start..stop-1; the latest stretches are remembered, since a trainer asks for them at every step."""
-        return _rows(self.n, self.size, start, len(self) if stop is None else stop, device)
-
-
-def len_big(n: int, size: int) -> int:
-    """C(n, size), of any magnitude (`len` must fit a machine word)."""
-    return comb(n, size)
+        stop = len(self) if stop is None else min(stop, len(self))
+        return _rows(self.n, self.size, min(start, stop), stop, device)
 
 
 @lru_cache(maxsize=8)

@@ -6,7 +6,7 @@ import torch
 from typing_extensions import override
 
 from batching.combinations import Combinations
-from batching.plan import Embed, Plan, Selection, device_of, replicated
+from batching.plan import Embed, Plan, Selection, device_of, none_left, replicated
 from batching.seeded import Seed, permutation
 
 
@@ -21,7 +21,7 @@ class Full(Selection):
     @override
     def plan(self, n_pairs: int, batch_size: int, *, seed: Seed, epoch: int, embed: Embed) -> Plan:
         everything = torch.arange(n_pairs, device=device_of(seed))
-        return Plan(replicated(everything[None], seed), everything[:0], "partition")
+        return Plan(replicated(everything[None], seed), none_left(seed), "partition")
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class All(Selection):
 
     @override
     def plan(self, n_pairs: int, batch_size: int, *, seed: Seed, epoch: int, embed: Embed) -> Plan:
-        nothing_left = torch.arange(0, device=device_of(seed))
-        return Plan(Combinations(n_pairs, batch_size), nothing_left, "cover", reduction="mean")
+        return Plan(Combinations(n_pairs, batch_size), none_left(seed), "cover", reduction="mean")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Ordered SGD over batches: train on the batches of largest loss."""
 
 from dataclasses import dataclass
+from math import comb
 from typing import ClassVar
 
 import torch
@@ -9,10 +10,12 @@ from torch import Tensor
 from typing_extensions import override
 
 from batching.combinations import Combinations
-from batching.plan import Embed, Plan, Selection, device_of
+from batching.plan import Embed, Plan, Selection, none_left
 from batching.seeded import Seed, permutation
 from losses import Loss
 
+_ENTRIES_AT_ONCE = 2**22
+"""Similarities that are held at once while candidates are scored (32 MiB of float64)."""
 _MOST_BATCHES = 20_000_000
 """Candidates beyond which scoring all of them at every update would be a mistake."""
 
@@ -21,12 +24,12 @@ _MOST_BATCHES = 20_000_000
 class OrderedSGD(Selection):
     """The `keep` batches of largest loss, among all C(N, B) or among `candidates` random ones.
 
-    With all as candidates and keep = 1 every update takes the hardest batch there is. With k random candidates
-    and the q hardest kept, the objective is a weighted mean of all batch losses, in which the j-th largest of n
-    has weight (1/q) sum_{l<q} C(j-1, l) C(n-j, k-l-1) / C(n, k).
+    With all as candidates and keep = 1 every update takes the hardest batch there is. Were the k candidates drawn
+    uniformly among the n = C(N, B) batches, the objective with the q hardest kept would be a weighted mean of all
+    batch losses in which the j-th largest has weight (1/q) sum_{l<q} C(j-1, l) C(n-j, k-l-1) / C(n, k); here, as
+    in the original code, they come from shuffles, so that those of one shuffle are disjoint.
 
-    Kept batches come in descending order of loss, scored with the weights at the time of the plan. Random
-    candidates are disjoint as long as `candidates` batches fit into the set; then more shuffles are drawn.
+    Kept batches come in descending order of loss, scored with the weights at the time of the plan.
 
     Args:
         loss: Scores a batch.
@@ -59,7 +62,7 @@ class OrderedSGD(Selection):
         super().check(n_pairs, batch_size)
         if self.candidates is not None:
             return
-        count = len(Combinations(n_pairs, batch_size))
+        count = comb(n_pairs, batch_size)
         if count > _MOST_BATCHES:
             raise ValueError(
                 f"scoring all batches needs at most {_MOST_BATCHES:,} of them, got C({n_pairs}, {batch_size}) = "
@@ -78,12 +81,12 @@ class OrderedSGD(Selection):
             batches = self._hardest_of_all(n_pairs, batch_size, embed)
         else:
             batches = self._hardest_of_random(n_pairs, batch_size, self.candidates, seed, epoch, embed)
-        return Plan(batches, torch.arange(0, device=device_of(seed)), "subset")
+        return Plan(batches, none_left(seed), "subset")
 
     def _hardest_of_all(self, n_pairs: int, batch_size: int, embed: Embed) -> Int[Tensor, "*replicates keep batch"]:
         u, v = embed(None)
         table = Combinations(n_pairs, batch_size)
-        chunk = max(1, 2**22 // (batch_size**2 * u[..., 0, 0].numel()))
+        chunk = max(1, _ENTRIES_AT_ONCE // (batch_size**2 * u[..., 0, 0].numel()))
         best: list[Tensor] = []
         best_scores: list[Tensor] = []
         for start in range(0, len(table), chunk):

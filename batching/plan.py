@@ -115,6 +115,12 @@ def device_of(seed: Seed) -> torch.device:
     return seed.device if isinstance(seed, Tensor) else torch.device("cpu")
 
 
+def none_left(seed: Seed) -> Int[Tensor, "*replicates left"]:
+    """The remainder of a plan that leaves nobody out, or none but by choice."""
+    lead = seed.shape if isinstance(seed, Tensor) else ()
+    return torch.empty(*lead, 0, dtype=torch.long, device=device_of(seed))
+
+
 def replicated(table: Int[Tensor, "n_batches batch"], seed: Seed) -> Int[Tensor, "*replicates n_batches batch"]:
     """The same batches for every replicate."""
     return table.expand(len(seed), *table.shape) if isinstance(seed, Tensor) else table

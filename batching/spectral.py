@@ -100,12 +100,11 @@ class Spectral(Selection):
         n_pools = n_pairs // pool
         turn = epoch if self.replan == "epoch" else epoch // n_pools
         order = permutation(seed, "spectral", turn, n_pairs)
-        pools = order[..., : n_pools * pool].split(pool, -1)
+        pools = list(enumerate(order[..., : n_pools * pool].split(pool, -1)))
         if self.replan == "pool":
-            pools = pools[epoch % n_pools :][:1]
+            pools = [pools[epoch % n_pools]]
         batches = [
-            self._cluster(index, batch_size, seed, turn * n_pools + number, embed)
-            for number, index in enumerate(pools)
+            self._cluster(index, batch_size, seed, turn * n_pools + number, embed) for number, index in pools
         ]
         return Plan(
             torch.cat(batches, -2),

@@ -20,55 +20,74 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from losses.similarity import Similarity
+from losses.similarity import Similarity, row_sum
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Every anchor of a batch against its negatives; the diagonal of each block is no negative: -inf."""
+    """Every anchor of a batch against its negatives, in the direction of u and in that of v."""
 
-    negatives: Similarity
-    log_sum_u: Float[Tensor, "*lead batch"]
-    log_sum_v: Float[Tensor, "*lead batch"]
-    excess_u: Float[Tensor, "*lead batch"]
-    """logsumexp of the negatives of u_i, minus its positive."""
-    excess_v: Float[Tensor, "*lead batch"]
+    of_u: "Direction"
+    of_v: "Direction"
 
     @classmethod
     def of(cls, logits: Similarity) -> "Contrast":
         """From similarities divided by the temperature; the blocks within the views are optional."""
-        positive = logits.cross.diagonal(dim1=-2, dim2=-1).clone()
-        negatives = Similarity(*(None if block is None else _without_diagonal(block) for block in logits))
-        log_sum_u = negatives.cross.logsumexp(-1)
-        log_sum_v = negatives.cross.logsumexp(-2)
-        if negatives.within_u is not None and negatives.within_v is not None:
-            log_sum_u = torch.logaddexp(log_sum_u, negatives.within_u.logsumexp(-1))
-            log_sum_v = torch.logaddexp(log_sum_v, negatives.within_v.logsumexp(-1))
-        return cls(negatives, log_sum_u, log_sum_v, log_sum_u - positive, log_sum_v - positive)
+        positive = logits.cross.diagonal(dim1=-2, dim2=-1)
+        return cls(
+            Direction.of(logits.cross, logits.within_u, positive),
+            Direction.of(logits.cross.mT, logits.within_v, positive),
+        )
 
     def losses(self) -> tuple[Float[Tensor, "*lead batch"], Float[Tensor, "*lead batch"]]:
         """The loss of each anchor of u, and of each anchor of v, in nats."""
-        return functional.softplus(self.excess_u), functional.softplus(self.excess_v)
+        return functional.softplus(self.of_u.excess), functional.softplus(self.of_v.excess)
 
     def slope(self, weight_u: Tensor | float, weight_v: Tensor | float) -> Similarity:
         """The gradient of sum(weight_u * losses_u + weight_v * losses_v) with respect to the logits."""
-        wrong_u, wrong_v = weight_u * self.excess_u.sigmoid(), weight_v * self.excess_v.sigmoid()
-        by_row = (wrong_u[..., None], self.log_sum_u[..., None])
-        by_column = (wrong_v[..., None, :], self.log_sum_v[..., None, :])
-        cross, within_u, within_v = self.negatives
-        slope = _softmax(cross, *by_row).add_(_softmax(cross, *by_column))
-        slope.diagonal(dim1=-2, dim2=-1).copy_(-wrong_u - wrong_v)
-        return Similarity(
-            slope,
-            None if within_u is None else _softmax(within_u, *by_row),
-            None if within_v is None else _softmax(within_v, wrong_v[..., None], self.log_sum_v[..., None]),
-        )
+        (cross_u, within_u), (cross_v, within_v) = self.of_u.slope(weight_u), self.of_v.slope(weight_v)
+        return Similarity(cross_u + cross_v.mT, within_u, within_v)
+
+
+@dataclass(frozen=True)
+class Direction:
+    """The anchors of one view. An anchor's own column in a block is no negative of it."""
+
+    weights: list[Float[Tensor, "*lead batch batch"]]
+    """e^(negative - peak) for each block of keys, 0 where there is no negative."""
+    total: Float[Tensor, "*lead batch"]
+    """Their sum over all blocks."""
+    excess: Float[Tensor, "*lead batch"]
+    """logsumexp of the negatives, minus the positive."""
+
+    @classmethod
+    def of(cls, cross: Tensor, within: Tensor | None, positive: Tensor) -> "Direction":
+        """Keys of the other view, and of the same view where they are given."""
+        blocks = [_without_diagonal(block) for block in (cross, within) if block is not None]
+        peak = blocks[0].amax(-1)
+        if len(blocks) == 2:
+            peak = torch.maximum(peak, blocks[1].amax(-1))
+        weights = [block.sub_(peak[..., None]).exp_() for block in blocks]
+        total = row_sum(weights[0])
+        if len(blocks) == 2:
+            total = total + row_sum(weights[1])
+        return cls(weights, total, total.log() + peak - positive)
+
+    def slope(self, weight: Tensor | float) -> tuple[Tensor, Tensor | None]:
+        """The gradient of sum(weight * losses) with respect to the blocks of keys."""
+        wrong = weight * self.excess.sigmoid()
+        share = (wrong / self.total)[..., None]
+        blocks = [weights * share for weights in self.weights]
+        blocks[0].diagonal(dim1=-2, dim2=-1).sub_(wrong)
+        return blocks[0], blocks[1] if len(blocks) == 2 else None
 
 
 def anchor_losses(
     logits: Similarity,
 ) -> tuple[Float[Tensor, "*lead batch"], Float[Tensor, "*lead batch"]]:
     """`Contrast.of(logits).losses()` under autograd, with the slope above as its backward pass."""
+    if not torch.is_grad_enabled() or not logits.cross.requires_grad:
+        return Contrast.of(logits).losses()
     return _AnchorLosses.apply(*logits)  # pyright: ignore[reportReturnType]
 
 
@@ -85,13 +104,7 @@ class _AnchorLosses(torch.autograd.Function):
         return ctx.contrast.slope(*weights)
 
 
-def _without_diagonal(
-    block: Float[Tensor, "*lead batch batch"],
-) -> Float[Tensor, "*lead batch batch"]:
-    block = block.clone()
+def _without_diagonal(block: Float[Tensor, "*lead batch batch"]) -> Float[Tensor, "*lead batch batch"]:
+    block = block.clone(memory_format=torch.contiguous_format)
     block.diagonal(dim1=-2, dim2=-1).fill_(-torch.inf)
     return block
-
-
-def _softmax(negatives: Tensor, wrong: Tensor, log_sum: Tensor) -> Float[Tensor, "*lead batch batch"]:
-    return (negatives - log_sum).exp_().mul_(wrong)

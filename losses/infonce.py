@@ -10,18 +10,19 @@ The names differ in two choices only:
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from losses.contrast import Contrast, anchor_losses
-from losses.similarity import Similarity, pull_back, similarity
+from losses.similarity import Similarity, pull_back, row_sum, similarity
 
 Reduction = Literal["mean", "sum", "none"]
 
 
+@runtime_checkable
 class Loss(Protocol):
     """What every loss is: a pure function of paired unit embeddings."""
 
@@ -179,7 +180,7 @@ def value_and_gradient(
         return values.detach(), du, dv
     with torch.no_grad():
         contrast = Contrast.of(_logits(family, u, v, temperature, batches))
-        values = family.combine(*contrast.losses()).mean(-1)
+        values = row_sum(family.combine(*contrast.losses())) / batches.shape[-1]
         share = 1 / (batches.shape[-1] * temperature)
         slope = contrast.slope(share * family.of_u, share * family.of_v)
         return values, *pull_back(slope, u, v, batches=batches)
@@ -200,7 +201,8 @@ def _loss(
         per_pair = family.combine(*anchor_losses(logits))
     if reduction == "none":
         return per_pair
-    return per_pair.mean(-1) if reduction == "mean" else per_pair.sum(-1)
+    total = row_sum(per_pair)
+    return total / per_pair.shape[-1] if reduction == "mean" else total
 
 
 def _logits(

@@ -86,8 +86,8 @@ class SyntheticConfig:
                 self.selection(name).check(self.n_pairs, size)
             if "all" in names and comb(self.n_pairs, size) > 10_000_000:
                 raise ValueError(
-                    f"'all' takes all C({self.n_pairs}, {size}) = {comb(self.n_pairs, size):,} batches at each update, "
-                    "at most 10,000,000 may be; leave it out or take smaller sizes"
+                    f"'all' takes at most 10,000,000 batches at each update, got C({self.n_pairs}, {size}) = "
+                    f"{comb(self.n_pairs, size):,}; leave it out or take smaller sizes"
                 )
 
     def selection(self, name: str) -> Any:

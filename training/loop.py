@@ -87,6 +87,7 @@ def fit(
         _log(run, state.moment(), learning_rate(0), observe(state.moment()))
     moment = state.moment()
     while state.update < updates:
+        task.begin_update(state.update)  # a resumed run embeds for its next plan as it would have
         plan = state.plan or selection.plan(
             task.n_pairs, batch_size, seed=seed, epoch=state.epoch, embed=task.embed
         )
@@ -99,7 +100,8 @@ def fit(
                 moment = state.moment()
                 _check_finite(moment)
                 _log(run, moment, rate, observe(moment) if observe else {})
-                state.forget_losses()
+                if not last:  # the last checkpoint keeps them: a run resumed after its end has its loss to tell
+                    state.forget_losses()
             if progress is not None and (last or progress.due()):
                 progress.show(state.update, state.latest_loss())
             if run is not None and checkpoint_every and (last or state.has_passed(checkpoint_every)):

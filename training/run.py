@@ -4,6 +4,7 @@
     metrics.jsonl   one flat JSON object a line
     result.json     written last, atomically: a run that has one is finished
     checkpoint.pt   while it is unfinished
+    model.pt        the trained weights, where a network was trained
     arrays.npz      what figures need beside numbers (Gram matrices, curves by seed)
 
 Its name is chosen by the user and never parsed.
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-_FILES = ("config.json", "metrics.jsonl", "result.json", "checkpoint.pt", "arrays.npz")
+_FILES = ("config.json", "metrics.jsonl", "result.json", "checkpoint.pt", "model.pt", "arrays.npz")
 
 
 class Run:

@@ -1,7 +1,7 @@
 """What the loop needs to know of a problem, and nothing more."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from losses import Loss
 
 
+@runtime_checkable
 class Task(Protocol):
     """Pairs with parameters behind them: free embeddings, or an encoder over images or texts."""
 

@@ -1,0 +1,66 @@
+# contrabatch: every command in one place. `make` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart format check test test-all bench results figures gpu clean
+
+PYTHON ?= python3
+# The environment that `make install` makes, or else (on a machine without a network) the Python at hand.
+RUN = $(if $(wildcard .venv/bin/python),.venv/bin/python,$(PYTHON))
+OUT ?= runs/gpu
+GPU_MINUTES ?= 9
+QUICK = runs/quickstart
+STUDY = --num_steps 2000 --batch_size_list 2 --batch_selections f s full NcB osgd_NcB sc_even
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: .venv/.installed ## make .venv and install everything into it (once, 2 to 5 minutes, 6 GB)
+
+.venv/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, got " + sys.version)'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv/bin/python -m pip install --quiet --editable . --group dev
+	touch $@
+
+quickstart: install ## install, a theory check, a small training on images and on texts, figures (5 minutes)
+	$(RUN) synthetic.py --N 8 --d 16 $(STUDY) --seeds 16 --out $(QUICK)/synthetic-d16 --overwrite
+	$(RUN) synthetic.py --N 8 --d 4 $(STUDY) --seeds 16 --out $(QUICK)/synthetic-d4 --overwrite
+	$(RUN) -m vision.train digits --selection shuffled --out $(QUICK)/digits-shuffled --overwrite
+	$(RUN) -m vision.train digits --selection spectral --out $(QUICK)/digits-spectral --overwrite
+	$(RUN) -m text.train docstrings --selection shuffled --out $(QUICK)/docstrings-shuffled --overwrite
+	$(RUN) -m text.train docstrings --selection spectral --out $(QUICK)/docstrings-spectral --overwrite
+	$(RUN) -m figures
+	@echo; echo "Runs and their figures: $(QUICK). Figures of the committed tables: figures/out."
+
+format: ## format the code
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix --quiet . || true
+
+check: ## formatting, lint, types
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m basedpyright
+
+test: ## the tests that take minutes on two cores
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -m "not slow and not gpu"
+
+test-all: ## all tests that this machine can run
+	$(RUN) -m pytest
+
+bench: ## measured ratios, side by side on this machine, into benchmarks/results
+	$(RUN) -m benchmarks.throughput
+
+results: ## recompute the committed tables of the synthetic studies (CPU, minutes)
+	$(RUN) synthetic.py --N 8 --d 16 $(STUDY) --device cpu --out runs/results/N8-d16 --overwrite
+	$(RUN) synthetic.py --N 8 --d 4 $(STUDY) --device cpu --out runs/results/N8-d4 --overwrite
+	$(RUN) -m figures.table runs/results
+
+figures: ## draw every figure from the committed tables into figures/out
+	$(RUN) -m figures
+
+gpu: ## GPU tests, benchmarks, then GPU_MINUTES of the next unfinished runs; small tables into OUT
+	$(RUN) -m benchmarks.gpu --out $(OUT) --minutes $(GPU_MINUTES)
+
+clean: ## remove what can be made again, but neither runs nor data
+	rm -rf .venv figures/out .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

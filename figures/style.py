@@ -1,0 +1,53 @@
+"""One look for all figures: a selection has the same name, colour and dash everywhere."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a selection is drawn."""
+
+    label: str
+    colour: str
+    dash: str | tuple[int, tuple[int, ...]]
+
+
+# Colours of Okabe and Ito, which colour-blind readers tell apart; dashes for print in grey.
+SELECTION_LOOKS: dict[str, Look] = {
+    "fixed": Look("fixed partition", "#999999", (0, (1, 1))),
+    "shuffled": Look("shuffled", "#0072B2", "-"),
+    "full": Look("full batch", "#000000", (0, (5, 2))),
+    "all": Look("all N choose B", "#56B4E9", (0, (3, 1, 1, 1))),
+    "osgd": Look("Ordered SGD", "#D55E00", "-"),
+    "spectral": Look("spectral", "#009E73", (0, (6, 1))),
+}
+DIVERGING = "RdBu_r"
+
+_SETTINGS: dict[str, Any] = {
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "savefig.bbox": "tight",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+}
+
+
+def use_style() -> None:
+    """Make it the style of what is drawn from now on; draws to files, never to a screen."""
+    mpl.use("Agg")
+    mpl.rcParams.update(_SETTINGS)
+
+
+def look(selection: str) -> Look:
+    """How this selection is drawn; one that is not known yet is drawn in black under its own name."""
+    return SELECTION_LOOKS.get(selection, Look(selection, "#000000", "-"))

@@ -1,0 +1,163 @@
+"""The published spectral selection, step by step, against scipy and scikit-learn."""
+
+import itertools
+
+import numpy as np
+import pytest
+import reference
+import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
+from sklearn.manifold import spectral_embedding as sklearn_embedding
+
+from batching import Spectral, pair_weights
+from batching.assignment import balanced_assignment, shortest_augmenting_paths
+from batching.kmeans import kmeans_centres
+from batching.spectral import spectral_embedding
+from losses import clip_sum
+
+
+def test_pair_weights_equal_the_double_loop(unit_pairs):
+    u, v = unit_pairs(7, 4)
+    found = pair_weights(u, v, batch_size=3, temperature=0.5)
+    expected = torch.from_numpy(reference.pair_weights(u.numpy(), v.numpy(), 3, 0.5))
+    off = ~torch.eye(7, dtype=torch.bool)
+    torch.testing.assert_close(found[off], expected[off])
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_pair_weights_bound_the_batch_loss_from_below(size, unit_pairs):
+    """Jensen; and for two pairs they are the loss."""
+    u, v = unit_pairs(8, 4)
+    w = pair_weights(u, v, batch_size=size, temperature=0.5)
+    for batch in itertools.combinations(range(8), size):
+        index = torch.tensor(batch)
+        inside = w[index][:, index].triu(1).sum() / (size * (size - 1))
+        loss = clip_sum(u[index], v[index], temperature=0.5)
+        assert inside <= loss + 1e-12
+        if size == 2:
+            assert inside.item() == pytest.approx(loss.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [12, 300], ids=["dense", "Lanczos"])
+def test_embedding_spans_what_scikit_learn_finds(n, unit_pairs):
+    u, v = unit_pairs(n, 6)
+    w = pair_weights(u, v, batch_size=4, temperature=0.5)
+    found = spectral_embedding(w, 4).numpy()
+    expected = sklearn_embedding(np.exp(w.numpy()), n_components=4, drop_first=False, random_state=0)
+    for column in range(4):
+        a, b = found[:, column], expected[:, column]
+        cosine = abs(a @ b) / np.linalg.norm(a) / np.linalg.norm(b)
+        assert cosine == pytest.approx(1, abs=1e-6)
+    lengths = np.linalg.norm(found, axis=0) / np.linalg.norm(expected, axis=0)
+    np.testing.assert_allclose(lengths, lengths[0], rtol=1e-5)
+
+
+def test_embedding_does_not_overflow_where_exp_of_the_weights_does(unit_pairs):
+    u, v = unit_pairs(12, 4)
+    w = pair_weights(u, v, batch_size=4, temperature=0.002)
+    assert not torch.isfinite(w.exp()).all()
+    assert torch.isfinite(spectral_embedding(w, 3)).all()
+
+
+def naive_assignment(cost, size):
+    square = np.repeat(cost, size, axis=1)
+    return square[linear_sum_assignment(square)].sum()
+
+
+@pytest.mark.parametrize(("k", "size"), [(4, 2), (3, 3), (2, 5)])
+def test_balanced_assignment_is_the_cheapest(k, size, unit_pairs):
+    cost = unit_pairs(6, k * size, k)[0]
+    label = balanced_assignment(cost, size)
+    for c, found in zip(cost, label, strict=True):
+        assert torch.bincount(found, minlength=k).tolist() == [size] * k
+        total = c.gather(1, found[:, None]).sum().item()
+        assert total == pytest.approx(naive_assignment(c.numpy(), size), abs=1e-12)
+
+
+def test_shortest_augmenting_paths_solve_many_problems_at_once():
+    generator = torch.Generator().manual_seed(0)
+    for n in (1, 2, 5, 9):
+        cost = torch.randn(40, n, n, generator=generator, dtype=torch.float64)
+        columns = shortest_augmenting_paths(cost)
+        for c, found in zip(cost, columns, strict=True):
+            assert sorted(found.tolist()) == list(range(n))
+            assert c[range(n), found].sum().item() == pytest.approx(naive_assignment(c.numpy(), 1), abs=1e-12)
+
+
+def test_assignment_refuses_uneven_numbers():
+    with pytest.raises(ValueError, match=r"items must equal size \* clusters, got 7 items"):
+        balanced_assignment(torch.zeros(7, 3), 2)
+
+
+def inertia(points, centres):
+    return cdist(points, centres, "sqeuclidean").min(1).sum()
+
+
+def test_kmeans_is_as_good_as_scikit_learns():
+    """Mean cost over 40 random starts, on points with more clusters than centres."""
+    generator = torch.Generator().manual_seed(0)
+    blobs = torch.randn(9, 2, generator=generator, dtype=torch.float64) * 4
+    points = (blobs[:, None] + torch.randn(9, 20, 2, generator=generator, dtype=torch.float64)).flatten(0, 1)
+    ours = [inertia(points, kmeans_centres(points, 6, seed=s)) for s in range(40)]
+    theirs = [
+        KMeans(6, n_init=1, random_state=s).fit(points.numpy()).inertia_  # the published settings
+        for s in range(40)
+    ]
+    assert np.mean(ours) == pytest.approx(np.mean(theirs), rel=0.05)
+    centres = kmeans_centres(points, 6, seed=0)
+    nearest = torch.cdist(points, centres).argmin(1)
+    for c in range(6):
+        torch.testing.assert_close(centres[c], points[nearest == c].mean(0))
+
+
+def published(u, v, size, temperature, seed):
+    """The procedure as it stands in the original code, with scikit-learn and scipy."""
+    w = reference.pair_weights(u, v, size, temperature)
+    k = len(u) // size
+    maps = sklearn_embedding(np.exp(w), n_components=k, drop_first=False, eigen_solver="arpack", random_state=seed)
+    centres = KMeans(k, n_init=1, random_state=seed).fit(maps).cluster_centers_
+    label = linear_sum_assignment(cdist(maps, np.repeat(centres, size, axis=0)))[1] // size
+    return torch.from_numpy(np.argsort(label, kind="stable").reshape(k, size))
+
+
+def test_batches_are_as_hard_as_the_published_procedures():
+    ours, theirs, random = [], [], []
+    for seed in range(12):
+        generator = torch.Generator().manual_seed(seed)
+        centre = torch.randn(6, 8, generator=generator, dtype=torch.float64)
+        x = centre[torch.randint(6, (48,), generator=generator)]
+        noise = torch.randn(2, 48, 8, generator=generator, dtype=torch.float64)
+        u, v = torch.nn.functional.normalize(x + 0.8 * noise, dim=-1)
+        plan = Spectral(0.2).plan(48, 6, seed=seed, epoch=0, embed=lambda i, u=u, v=v: (u[i], v[i]))
+        for found, batches in (
+            (ours, plan.batches),
+            (theirs, published(u.numpy(), v.numpy(), 6, 0.2, seed)),
+            (random, torch.randperm(48, generator=generator).reshape(8, 6)),
+        ):
+            found.append(clip_sum(u, v, temperature=0.2, batches=batches).mean().item())
+    assert np.mean(theirs) > 1.3 * np.mean(random)
+    assert np.mean(ours) == pytest.approx(np.mean(theirs), rel=0.04)
+
+
+def test_weights_themselves_may_be_clustered(unit_pairs):
+    u, v = unit_pairs(24, 4)
+    plans = [
+        Spectral(0.2, exponential=e).plan(24, 4, seed=0, epoch=0, embed=lambda i: (u[i], v[i])).batches
+        for e in (True, False)
+    ]
+    assert not torch.equal(*plans)
+
+
+def test_pool_after_pool_uses_the_weights_of_the_moment(unit_pairs):
+    """replan="pool": plan e covers pool e of the order that "epoch" cuts all its pools from."""
+    u, v = unit_pairs(26, 4)
+    embed = lambda i: (u[i], v[i])  # noqa: E731
+    whole = Spectral(0.5, batches_per_pool=2).plan(26, 3, seed=1, epoch=0, embed=embed)
+    single = [
+        Spectral(0.5, batches_per_pool=2, replan="pool").plan(26, 3, seed=1, epoch=e, embed=embed) for e in range(5)
+    ]
+    assert torch.equal(torch.cat([plan.batches for plan in single[:4]]), whole.batches)
+    assert len(whole.remainder) == 2
+    assert set(single[4].batches.flatten().tolist()) != set(single[0].batches.flatten().tolist())
