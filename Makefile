@@ -5,8 +5,9 @@
 PYTHON ?= python3
 # The environment that `make install` makes, or else (on a machine without a network) the Python at hand.
 RUN = $(if $(wildcard .venv/bin/python),.venv/bin/python,$(PYTHON))
-OUT ?= runs/gpu
+OUT ?= runs/gpu-tables
 GPU_MINUTES ?= 9
+SOURCE ?= ../mini-batch-cl
 QUICK = runs/quickstart
 STUDY = --num_steps 2000 --batch_size_list 2 --batch_selections f s full NcB osgd_NcB sc_even
 
@@ -39,7 +40,7 @@ format: ## format the code
 check: ## formatting, lint, types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
-	$(RUN) -m basedpyright
+	$(RUN) -m basedpyright --pythonpath "$$($(RUN) -c 'import sys; print(sys.executable)')"
 
 test: ## the tests that take minutes on two cores
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -m "not slow and not gpu"
@@ -48,12 +49,14 @@ test-all: ## all tests that this machine can run
 	$(RUN) -m pytest
 
 bench: ## measured ratios, side by side on this machine, into benchmarks/results
-	$(RUN) -m benchmarks.throughput
+	$(RUN) -m benchmarks.throughput --source $(SOURCE)
 
 results: ## recompute the committed tables of the synthetic studies (CPU, minutes)
 	$(RUN) synthetic.py --N 8 --d 16 $(STUDY) --device cpu --out runs/results/N8-d16 --overwrite
 	$(RUN) synthetic.py --N 8 --d 4 $(STUDY) --device cpu --out runs/results/N8-d4 --overwrite
 	$(RUN) -m figures.table runs/results
+	$(RUN) -m figures
+	$(RUN) -m figures.readme
 
 figures: ## draw every figure from the committed tables into figures/out
 	$(RUN) -m figures

@@ -1,5 +1,7 @@
 """How fast each selection approaches the proved optimum."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
@@ -38,7 +40,7 @@ def draw(curves: pd.DataFrame) -> Figure:
                 lw=0,
             )
         axis.set(xscale="log", yscale="log", xlabel=label)
-    study = curves.iloc[0]
+    study = curves.iloc[0].to_dict()
     _mark_fixed_partition(axes[0], study)
     axes[0].set_ylabel("full-batch loss above the minimum (nats)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6, columnspacing=1.0)
@@ -55,7 +57,7 @@ def _above_floor(gap: pd.Series) -> pd.Series:
     return gap.clip(lower=_FLOOR)
 
 
-def _mark_fixed_partition(axis: Axes, study: pd.Series) -> None:
+def _mark_fixed_partition(axis: Axes, study: dict[str, Any]) -> None:
     """Where theory says that a fixed partition ends: anywhere in a range of full-batch losses."""
     if study["loss"] not in ("info_nce", "clip", "clip_sum"):
         return

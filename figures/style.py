@@ -26,7 +26,7 @@ SELECTION_LOOKS: dict[str, Look] = {
 }
 DIVERGING = "RdBu_r"
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "savefig.bbox": "tight",

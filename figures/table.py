@@ -136,7 +136,7 @@ def update_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> None:
     if path.exists():
         old = pd.read_csv(path, keep_default_na=False, na_values=[""])
         replaced = old.set_index(keys).index.isin(new.set_index(keys).index)
-        new = pd.concat([old[~replaced], new], ignore_index=True)
+        new = pd.concat([old.loc[~replaced], new], ignore_index=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     new.sort_values(keys, kind="stable").to_csv(path, index=False, lineterminator="\n")
 

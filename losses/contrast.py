@@ -100,7 +100,7 @@ class _AnchorLosses(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *weights: Tensor) -> Similarity:
+    def backward(ctx: Any, *weights: Tensor) -> Similarity:  # pyright: ignore[reportIncompatibleMethodOverride]
         return ctx.contrast.slope(*weights)
 
 

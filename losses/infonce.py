@@ -211,4 +211,4 @@ def _logits(
     if not isinstance(temperature, Tensor) and not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}; values in use lie between 0.01 and 1")
     blocks = similarity(u, v, within=family.within, batches=batches)
-    return Similarity(*(None if block is None else block / temperature for block in blocks))
+    return blocks.map(lambda block: block / temperature)

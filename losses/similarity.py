@@ -5,6 +5,7 @@ precision of the input (float64 stays float64): bfloat16 has a spacing of 0.06 a
 more than the loss of a trained model.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -21,6 +22,11 @@ class Similarity(NamedTuple):
     """u_i . v_j; the diagonal holds the positives."""
     within_u: Float[Tensor, "*lead batch batch"] | None
     within_v: Float[Tensor, "*lead batch batch"] | None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Similarity":
+        """The same change to every block that is there."""
+        within = (None if block is None else change(block) for block in (self.within_u, self.within_v))
+        return Similarity(change(self.cross), *within)
 
 
 def similarity(
@@ -55,7 +61,7 @@ def similarity(
         return _blocks(u, v, within=within)
     if _one_product_is_less(u, batches):
         whole = _blocks(u, v, within=within)
-        return Similarity(*(x if x is None else _cut_blocks(x, batches) for x in whole))
+        return whole.map(lambda gram: _cut_blocks(gram, batches))
     return _blocks(take_rows(u, batches), take_rows(v, batches), within=within)
 
 
@@ -69,7 +75,7 @@ def pull_back(
     """From the slope with respect to the blocks of `similarity` to the gradients of u and v: its transpose."""
     u, v = in_full_precision(u), in_full_precision(v)
     if _one_product_is_less(u, batches):
-        whole = Similarity(*(x if x is None else _paste_blocks(x, batches, u.shape[-2]) for x in slope))
+        whole = slope.map(lambda block: _paste_blocks(block, batches, u.shape[-2]))
         return _multiply_back(whole, u, v)
     du, dv = _multiply_back(slope, take_rows(u, batches), take_rows(v, batches))
     return put_rows(du, batches, u), put_rows(dv, batches, v)

@@ -52,6 +52,9 @@ class SyntheticConfig:
     """Precision of the embeddings."""
     device: str = "auto"
     """auto, cpu or cuda."""
+    threads: int = 1
+    """CPU threads. The problems are so small that more only wait for each other; worth raising for N in the
+    hundreds."""
     figures: bool = True
     """Draw heat maps and curves into the run folder."""
     out: str = ""
@@ -66,6 +69,7 @@ class SyntheticConfig:
         _at_least("n_steps (--num_steps)", self.n_steps, 1)
         _at_least("log_every (--logging_step)", self.log_every, 1)
         _at_least("seeds", self.seeds, 1)
+        _at_least("threads", self.threads, 1)
         for name, value in (("learning_rate (--lr_full)", self.learning_rate), ("temperature", self.temperature)):
             if not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, got {value}")

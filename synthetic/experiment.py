@@ -17,7 +17,7 @@ from synthetic.pairs import FreePairs
 from theory import Optimum, aligned_gram, distance_to_optimum, minimum
 from training import Moment, Progress, Run, constant, fit
 
-Statistic = dict[str, float]
+Statistic = dict[str, int | float]
 """{"mean", "std", "n"} over the seeds; std is that of the sample (n - 1), 0 for one seed."""
 
 
@@ -109,7 +109,7 @@ class Watch:
         self.batch_loss = np.full(config.seeds, np.nan)
         self.seconds = 0.0
 
-    def __call__(self, moment: Moment) -> dict[str, float]:
+    def __call__(self, moment: Moment) -> dict[str, int | float]:
         """Measure and log; the time it takes is not the optimisation's."""
         begin = self.run.seconds()
         full_loss = self._full_loss()
@@ -117,7 +117,7 @@ class Watch:
         self.pairs_seen.append(moment.pairs_seen)
         self.full_loss.append(full_loss)
         gap = full_loss - self.optimum.value
-        line: dict[str, float | str] = {
+        line: dict[str, int | float | str] = {
             "selection": self.name,
             "update": moment.update,
             "step": moment.update // self.updates_per_step,

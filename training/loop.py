@@ -28,7 +28,7 @@ class Moment:
     """Mean loss of the batches trained on since the previous line; None before the first update."""
 
 
-Observe = Callable[[Moment], dict[str, float]]
+Observe = Callable[[Moment], dict[str, int | float]]
 Schedule = Callable[[int], float]
 
 
@@ -141,10 +141,10 @@ def _stacks(step: Step, at_most: int) -> Iterator[Int[Tensor, "*replicates n_bat
         yield from step.batches.split(at_most, dim=-2)
 
 
-def _log(run: Run | None, moment: Moment, rate: float, extra: dict[str, float]) -> None:
+def _log(run: Run | None, moment: Moment, rate: float, extra: dict[str, int | float]) -> None:
     if run is None:
         return
-    line: dict[str, float] = {
+    line: dict[str, int | float] = {
         "update": moment.update,
         "epoch": moment.epoch,
         "pairs_seen": moment.pairs_seen,
@@ -176,7 +176,7 @@ class _State:
     def add(self, values: Float[Tensor, "*replicates n_batches"], batches: Tensor) -> None:
         self.latest = values
         total = values.sum(-1)
-        self.loss_sum = total if self.loss_sum is None else self.loss_sum + total
+        self.loss_sum = total if self.loss_sum is None else self.loss_sum.to(total.device) + total
         self.loss_count += values.shape[-1]
         self.pairs_seen += batches.shape[-2] * batches.shape[-1]
 

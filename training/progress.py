@@ -1,6 +1,7 @@
 """A progress bar with loss, speed and time left; plain lines where nobody watches a terminal."""
 
 import sys
+from io import StringIO
 from time import perf_counter
 from types import TracebackType
 from typing import TextIO
@@ -21,7 +22,7 @@ class Progress:
     """
 
     def __init__(
-        self, name: str, total: int, *, stream: TextIO | None = None, seconds_between_lines: float = 15.0
+        self, name: str, total: int, *, stream: TextIO | StringIO | None = None, seconds_between_lines: float = 15.0
     ) -> None:
         """See the class."""
         self.name = name

@@ -89,7 +89,7 @@ class Run:
             (path / "metrics.jsonl").unlink(missing_ok=True)
         return run
 
-    def log(self, line: Mapping[str, float | str]) -> None:
+    def log(self, line: Mapping[str, int | float | str]) -> None:
         """Append a line to metrics.jsonl; seconds since the start are added to it."""
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({**line, "seconds": round(self.seconds(), 3)}) + "\n")

@@ -1,7 +1,7 @@
 """What the loop needs to know of a problem, and nothing more."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -59,8 +59,8 @@ class EncodedPairs:
         embed_batch_size: Pairs at a time when embeddings are asked for.
     """
 
-    updates_commute: ClassVar[bool] = False
-    batches_at_once: ClassVar[int] = 1
+    updates_commute: bool = False
+    batches_at_once: int = 1
 
     def __init__(self, model: nn.Module, *, n_pairs: int, seed: int, embed_batch_size: int) -> None:
         """See the class."""

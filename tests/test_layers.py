@@ -1,0 +1,65 @@
+"""Imports run one way, packages work from the repository's root, the script does not shadow its package."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "losses": set(),
+    "theory": set(),
+    "batching": {"losses", "theory"},
+    "training": {"losses", "batching"},
+    "synthetic": {"losses", "theory", "batching", "training"},
+    "vision": {"losses", "batching", "training"},
+    "text": {"losses", "batching", "training"},
+    "figures": {"theory"},
+}
+FORBIDDEN_LIBRARIES = {"theory": {"torch"}, "figures": {"torch"}, "losses": {"numpy", "scipy"}}
+
+
+def imported(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_run_one_way(package):
+    files = list((ROOT / package).rglob("*.py"))
+    assert files
+    for file in files:
+        names = imported(file)
+        ours = names & (MAY_IMPORT.keys() | {"tests", "benchmarks"}) - {package}
+        assert ours <= MAY_IMPORT[package], f"{file.relative_to(ROOT)} imports {ours - MAY_IMPORT[package]}"
+        bad = names & FORBIDDEN_LIBRARIES.get(package, set())
+        assert not bad, f"{file.relative_to(ROOT)} imports {bad}"
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_every_package_has_an_init_and_says_what_it_is(package):
+    assert ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text()))
+
+
+def test_tests_are_no_packages():
+    assert not list((ROOT / "tests").rglob("__init__.py")), "one in tests/text would shadow the package text"
+
+
+def test_figures_need_no_torch():
+    program = "import sys, figures.__main__, figures.table; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_script_works_from_anywhere(tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "synthetic.py", "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "--batch-size" in done.stdout

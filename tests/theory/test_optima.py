@@ -1,0 +1,388 @@
+"""Closed-form minima against double loops, numerical minimisation and random embeddings."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+import reference
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from theory import (
+    LOSS_NAMES,
+    cross_polytope,
+    cross_polytope_value,
+    fixed_partition_range,
+    minimum,
+    simplex_etf,
+    simplex_etf_value,
+)
+
+NAIVE = {name: getattr(reference, name) for name in LOSS_NAMES}
+every_loss = pytest.mark.parametrize("loss", LOSS_NAMES)
+temperatures = pytest.mark.parametrize("temperature", [1.0, 0.3, 0.05])
+seeds = st.integers(0, 2**32 - 1)
+
+
+def all_batches(n_pairs, batch_size):
+    return list(combinations(range(n_pairs), batch_size or n_pairs))
+
+
+def naive_mean(loss, u, v, batch_size, temperature):
+    batches = all_batches(len(u), batch_size)
+    return reference.mean_over_batches(NAIVE[loss], u, v, batches, temperature)
+
+
+def random_units(rng, *shape):
+    x = rng.standard_normal(shape)
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def random_rotation(rng, dim):
+    return np.linalg.qr(rng.standard_normal((dim, dim)))[0]
+
+
+# ---- numbers
+
+
+@pytest.mark.parametrize(
+    ("n_pairs", "dim", "batch_size", "value"),
+    [
+        (8, 16, None, 2.3464163177),
+        (16, 32, None, 3.6369023769),
+        (8, 16, 2, 0.5536060553),
+        (8, 16, 4, 1.3425388688),
+        (16, 32, 2, 0.5915293206),
+        (16, 32, 4, 1.4184951030),
+        (7, 6, 3, 0.9683140512),
+        (9, 8, 3, 1.0007078949),
+        (8, 4, None, 2.4135050328),
+        (16, 8, None, 3.6765377068),
+        (8, 4, 2, 0.5732851818),
+        (8, 4, 4, 1.3869267565),
+        (16, 8, 2, 0.6016788848),
+        (16, 8, 4, 1.4404787590),
+    ],
+)
+def test_minimum_of_the_loss_of_cho_et_al(n_pairs, dim, batch_size, value):
+    assert minimum(n_pairs, dim, batch_size).value == pytest.approx(value, abs=5e-11)
+
+
+@pytest.mark.parametrize(
+    ("n_pairs", "batch_size", "own", "best", "worst"),
+    [
+        (8, 2, 0.2538560221, 2.4135050328, 3.0264447443),
+        (8, 4, 1.1653153061, 2.3648705635, 2.5516096672),
+        (16, 4, 1.1653153061, 3.6508219409, 3.9379040284),
+    ],
+)
+def test_fixed_partition_range_of_the_loss_of_cho_et_al(n_pairs, batch_size, own, best, worst):
+    expected = pytest.approx((own, best, worst), abs=5e-11)
+    assert tuple(fixed_partition_range(n_pairs, batch_size)) == expected
+
+
+@every_loss
+def test_two_pairs_by_hand(loss):
+    per_anchor = math.log(1 + (2 if loss == "nt_xent" else 1) * math.exp(-2 / 0.5))
+    expected = per_anchor * (2 if loss == "clip_sum" else 1)
+    optimum = minimum(2, 1, loss=loss, temperature=0.5)
+    assert optimum.value == pytest.approx(expected, rel=1e-14)
+    assert cross_polytope_value(2, loss=loss, temperature=0.5) == pytest.approx(expected, rel=1e-14)
+
+
+def test_small_values_keep_their_digits():
+    gap = 8 / 7 / 0.02
+    value = minimum(8, 7, loss="info_nce", temperature=0.02).value
+    assert value == pytest.approx(7 * math.exp(-gap), rel=1e-12, abs=0)
+
+
+def test_vanishing_temperature_does_not_overflow():
+    assert minimum(8, 7, temperature=1e-300).value == 0
+    assert fixed_partition_range(8, 4, temperature=1e-300).worst == pytest.approx(2 * math.log(2))
+
+
+# ---- which statement applies
+
+
+@pytest.mark.parametrize(
+    ("n_pairs", "dim", "status", "configuration"),
+    [
+        (8, 16, "proved", "simplex_etf"),
+        (8, 7, "proved", "simplex_etf"),
+        (8, 6, "lower_bound", None),
+        (8, 5, "lower_bound", None),
+        (8, 4, "proved_if_symmetric_antipodal", "cross_polytope"),
+        (8, 3, "lower_bound", None),
+        (7, 3, "lower_bound", None),
+        (2, 1, "proved", "simplex_etf"),
+        (4, 2, "proved_if_symmetric_antipodal", "cross_polytope"),
+    ],
+)
+def test_status_and_configuration(n_pairs, dim, status, configuration):
+    for batch_size in (None, 2, n_pairs):
+        optimum = minimum(n_pairs, dim, batch_size)
+        assert (optimum.status, optimum.configuration) == (status, configuration)
+        assert "arXiv" in optimum.source
+
+
+def test_batches_of_all_pairs_are_the_full_batch():
+    assert minimum(8, 16, 8) == minimum(8, 16)
+    assert minimum(8, 4, 8) == minimum(8, 4)
+
+
+def test_between_the_two_cases_the_cross_polytope_is_not_best():
+    triangle, nothing = simplex_etf(3, 2), np.zeros((3, 2))
+    u = np.block([[triangle, nothing], [nothing, triangle]])
+    two_triangles = reference.clip_sum(u, u, 1.0)
+    assert minimum(6, 4).status == "lower_bound"
+    assert minimum(6, 4).value < two_triangles - 1e-3
+    assert two_triangles < cross_polytope_value(6) - 1e-3
+
+
+# ---- against double loops at the configurations
+
+
+@every_loss
+@temperatures
+@pytest.mark.parametrize(("n_pairs", "batch_size"), [(3, 2), (5, None), (6, 3), (7, 5), (8, 2)])
+def test_simplex_etf_value_is_the_loss_of_the_simplex(n_pairs, batch_size, loss, temperature):
+    rng = np.random.default_rng(n_pairs)
+    u = simplex_etf(n_pairs, n_pairs) @ random_rotation(rng, n_pairs)
+    expected = naive_mean(loss, u, u, batch_size, temperature)
+    value = simplex_etf_value(n_pairs, batch_size, loss=loss, temperature=temperature)
+    assert value == pytest.approx(expected, rel=1e-11, abs=0)
+    assert minimum(n_pairs, n_pairs, batch_size, loss=loss, temperature=temperature).value == value
+
+
+@every_loss
+@temperatures
+@pytest.mark.parametrize(("n_pairs", "batch_size"), [(4, 2), (4, 3), (6, None), (6, 5), (8, 2), (8, 4)])
+def test_cross_polytope_value_is_the_loss_of_the_cross_polytope(n_pairs, batch_size, loss, temperature):
+    rng, dim = np.random.default_rng(n_pairs), n_pairs // 2
+    u = cross_polytope(n_pairs, dim)[rng.permutation(n_pairs)] @ random_rotation(rng, dim)
+    expected = naive_mean(loss, u, u, batch_size, temperature)
+    value = cross_polytope_value(n_pairs, batch_size, loss=loss, temperature=temperature)
+    assert value == pytest.approx(expected, rel=1e-11, abs=0)
+    if n_pairs > dim + 1:
+        optimum = minimum(n_pairs, dim, batch_size, loss=loss, temperature=temperature)
+        assert optimum.value == value
+
+
+@every_loss
+def test_a_design_has_the_minimum_of_all_batches(loss):
+    fano = [(0, 1, 2), (0, 3, 4), (0, 5, 6), (1, 3, 5), (1, 4, 6), (2, 3, 6), (2, 4, 5)]
+    u = simplex_etf(7, 6)
+    expected = reference.mean_over_batches(NAIVE[loss], u, u, fano, 0.5)
+    value = minimum(7, 6, 3, loss=loss, temperature=0.5).value
+    assert value == pytest.approx(expected, rel=1e-12)
+
+
+# ---- against numerical minimisation
+
+
+def torch_mean(loss, u, v, batches, temperature):
+    """Mean over batches [n_batches, B] of a loss, differentiable; both views free."""
+    u, v = (torch.nn.functional.normalize(x, dim=-1)[batches] for x in (u, v))
+    if loss == "nt_xent":
+        z = torch.cat([u, v], dim=1)
+        size = z.shape[1]
+        logits = z @ z.mT / temperature - torch.diag(torch.full((size,), torch.inf))
+        positives = torch.arange(size).roll(size // 2)
+        return (logits.logsumexp(-1) - logits[:, torch.arange(size), positives]).mean()
+    logits = u @ v.mT / temperature
+    positive = logits.diagonal(dim1=-2, dim2=-1)
+    forward, backward = ((logits.logsumexp(k) - positive).mean() for k in (-1, -2))
+    return {"info_nce": forward, "clip": (forward + backward) / 2, "clip_sum": forward + backward}[loss]
+
+
+def minimise(loss, n_pairs, dim, batch_size, temperature, seed):
+    """The naive mean at unit embeddings that L-BFGS finds from a random start."""
+    batches = torch.tensor(all_batches(n_pairs, batch_size))
+
+    def value_and_gradient(flat):
+        x = torch.tensor(flat.reshape(2, n_pairs, dim), requires_grad=True)
+        value = torch_mean(loss, x[0], x[1], batches, temperature)
+        value.backward()
+        return value.item(), x.grad.numpy().ravel()
+
+    start = np.random.default_rng(seed).standard_normal(2 * n_pairs * dim)
+    options = {"maxiter": 3000, "maxfun": 5000, "ftol": 1e-16, "gtol": 1e-9}
+    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    u, v = found.x.reshape(2, n_pairs, dim)
+    u, v = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (u, v))
+    reached = naive_mean(loss, u, v, batch_size, temperature)
+    assert reached == pytest.approx(found.fun, abs=1e-12)
+    return reached
+
+
+@every_loss
+@pytest.mark.parametrize(
+    ("n_pairs", "dim", "batch_size", "temperature"),
+    [(4, 3, None, 1.0), (5, 4, 2, 0.5), (6, 6, 3, 1.0), (8, 7, None, 0.2), (8, 9, 4, 1.0)],
+)
+def test_minimisation_reaches_the_proved_minimum(loss, n_pairs, dim, batch_size, temperature):
+    optimum = minimum(n_pairs, dim, batch_size, loss=loss, temperature=temperature)
+    assert optimum.status == "proved"
+    for seed in range(2):
+        reached = minimise(loss, n_pairs, dim, batch_size, temperature, seed)
+        assert optimum.value - 1e-12 <= reached <= optimum.value + 1e-9
+
+
+@every_loss
+@pytest.mark.parametrize(
+    ("n_pairs", "batch_size", "temperature"),
+    [(4, None, 1.0), (4, 2, 0.5), (6, None, 0.5), (6, 3, 1.0), (8, None, 1.0), (8, 2, 1.0)],
+)
+def test_minimisation_finds_nothing_below_the_cross_polytope(loss, n_pairs, batch_size, temperature):
+    dim = n_pairs // 2
+    optimum = minimum(n_pairs, dim, batch_size, loss=loss, temperature=temperature)
+    assert optimum.status == "proved_if_symmetric_antipodal"
+    reached = [minimise(loss, n_pairs, dim, batch_size, temperature, seed) for seed in range(3)]
+    assert optimum.value - 1e-12 <= min(reached) <= optimum.value + 1e-9
+
+
+@every_loss
+@pytest.mark.parametrize(("n_pairs", "dim", "batch_size"), [(5, 2, None), (6, 4, 2), (7, 3, 3)])
+def test_minimisation_stays_above_a_mere_lower_bound(loss, n_pairs, dim, batch_size):
+    optimum = minimum(n_pairs, dim, batch_size, loss=loss)
+    assert optimum.status == "lower_bound"
+    reached = min(minimise(loss, n_pairs, dim, batch_size, 1.0, seed) for seed in range(2))
+    assert reached > optimum.value + 1e-3
+
+
+# ---- nothing goes below
+
+
+@every_loss
+@given(
+    seed=seeds,
+    n_pairs=st.integers(2, 6),
+    dim=st.integers(1, 6),
+    batch_share=st.floats(0, 1),
+    temperature=st.floats(0.02, 5),
+    closeness=st.floats(0, 6),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_embeddings_go_below_the_simplex_bound(loss, seed, n_pairs, dim, batch_share, temperature, closeness):
+    """Random embeddings, and ever smaller steps away from the simplex where it fits."""
+    rng = np.random.default_rng(seed)
+    u, v = random_units(rng, 2, n_pairs, dim)
+    if dim >= n_pairs - 1:
+        u, v = (simplex_etf(n_pairs, dim) + 10**-closeness * x for x in (u, v))
+        u, v = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (u, v))
+    batch_size = 2 + round(batch_share * (n_pairs - 2))
+    value = naive_mean(loss, u, v, batch_size, temperature)
+    bound = simplex_etf_value(n_pairs, batch_size, loss=loss, temperature=temperature)
+    assert value >= bound * (1 - 1e-12)
+    optimum = minimum(n_pairs, dim, batch_size, loss=loss, temperature=temperature)
+    if optimum.status != "proved_if_symmetric_antipodal":
+        assert optimum.value == bound
+
+
+@every_loss
+@given(
+    seed=seeds,
+    dim=st.integers(2, 4),
+    batch_share=st.floats(0, 1),
+    temperature=st.floats(0.05, 5),
+    closeness=st.floats(0, 6),
+)
+@settings(max_examples=25, deadline=None)
+def test_no_antipodal_embeddings_go_below_the_cross_polytope(loss, seed, dim, batch_share, temperature, closeness):
+    axes = np.eye(dim) + 10**-closeness * np.random.default_rng(seed).standard_normal((dim, dim))
+    axes /= np.linalg.norm(axes, axis=-1, keepdims=True)
+    u = np.concatenate([axes, -axes])
+    batch_size = 2 + round(batch_share * (2 * dim - 2))
+    optimum = minimum(2 * dim, dim, batch_size, loss=loss, temperature=temperature)
+    assert optimum.configuration == "cross_polytope"
+    value = naive_mean(loss, u, u, batch_size, temperature)
+    assert value >= optimum.value * (1 - 1e-12)
+
+
+# ---- one fixed partition
+
+
+def partition_losses(loss, simplices, temperature):
+    """Mean over the batches, and full-batch loss, of u = v made of one simplex per batch."""
+    n_batches, batch_size, _ = simplices.shape
+    u = np.concatenate(simplices)
+    batches = np.arange(n_batches * batch_size).reshape(n_batches, batch_size)
+    own = reference.mean_over_batches(NAIVE[loss], u, u, batches, temperature)
+    return own, NAIVE[loss](u, u, temperature)
+
+
+@every_loss
+@temperatures
+@pytest.mark.parametrize(("n_pairs", "batch_size"), [(4, 2), (6, 3), (8, 2), (8, 4), (5, 5)])
+def test_both_ends_of_a_fixed_partition_are_attained(n_pairs, batch_size, loss, temperature):
+    n_batches, width = n_pairs // batch_size, batch_size - 1
+    expected = fixed_partition_range(n_pairs, batch_size, loss=loss, temperature=temperature)
+    coinciding = np.stack([simplex_etf(batch_size, width)] * n_batches)
+    orthogonal = np.zeros((n_batches, batch_size, n_batches * width))
+    for k in range(n_batches):
+        orthogonal[k, :, k * width : (k + 1) * width] = simplex_etf(batch_size, width)
+    own, worst = partition_losses(loss, coinciding, temperature)
+    same_own, best = partition_losses(loss, orthogonal, temperature)
+    assert own == pytest.approx(same_own, rel=1e-11)
+    assert tuple(expected) == pytest.approx((own, best, worst), rel=1e-11, abs=0)
+    assert best <= worst
+    assert best >= minimum(n_pairs, n_pairs, loss=loss, temperature=temperature).value - 1e-12
+
+
+@every_loss
+@given(
+    seed=seeds,
+    sizes=st.sampled_from([(2, 2), (2, 3), (3, 2), (2, 4)]),
+    temperature=st.floats(0.05, 3),
+    spread=st.floats(-4, 1),
+)
+@example(seed=0, sizes=(2, 3), temperature=0.1, spread=-4.0)
+@settings(max_examples=25, deadline=None)
+def test_rotated_batches_stay_within_the_range(loss, seed, sizes, temperature, spread):
+    """Batches turned by random angles: spread -4 is next to coinciding, 1 is everywhere."""
+    n_batches, batch_size = sizes
+    rng, dim = np.random.default_rng(seed), batch_size
+    simplices = np.stack(
+        [
+            simplex_etf(batch_size, dim)
+            @ np.linalg.qr(np.eye(dim) + 10**spread * rng.standard_normal((dim, dim)))[0]
+            for _ in range(n_batches)
+        ]
+    )
+    own, full = partition_losses(loss, simplices, temperature)
+    expected = fixed_partition_range(n_batches * batch_size, batch_size, loss=loss, temperature=temperature)
+    assert own == pytest.approx(expected.own, rel=1e-10)
+    assert expected.best * (1 - 1e-12) <= full <= expected.worst * (1 + 1e-12)
+
+
+@every_loss
+def test_only_the_full_batch_as_partition_leads_to_the_optimum(loss):
+    own, best, worst = fixed_partition_range(8, 8, loss=loss)
+    assert own == best == worst == minimum(8, 7, loss=loss).value
+    assert fixed_partition_range(8, 4, loss=loss).best > own + 1e-3
+
+
+# ---- errors
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: minimum(1, 4), "n_pairs must be at least 2, received 1"),
+        (lambda: minimum(4, 0), "dim must be at least 1, received 0"),
+        (lambda: minimum(4, 4, 1), "between 2 and n_pairs = 4, received 1; leave it out for the full"),
+        (lambda: minimum(4, 4, 5), "between 2 and n_pairs = 4, received 5"),
+        (lambda: minimum(4, 4, temperature=0.0), "temperature must be positive and finite, received 0"),
+        (lambda: minimum(4, 4, temperature=math.nan), "temperature must be positive .* received nan"),
+        (lambda: minimum(4, 4, temperature=math.inf), "temperature must be positive .* received inf"),
+        (lambda: minimum(4, 4, loss="dcl"), "one of info_nce, clip, clip_sum, nt_xent; received 'dcl'"),
+        (lambda: cross_polytope_value(5), "n_pairs must be even for a cross-polytope, received 5"),
+        (lambda: fixed_partition_range(8, 3), "batch_size must divide n_pairs, received 3 and 8"),
+    ],
+)  # fmt: skip
+def test_errors_say_requirement_received_remedy(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,199 @@
+"""The one loop, on the smallest task there is."""
+
+import io
+import json
+
+import pytest
+import torch
+
+from batching import derived_seed, make_selection
+from losses import clip, clip_sum
+from training import EncodedPairs, Moment, Progress, Run, constant, fit, warmup_cosine
+
+
+class Lookup(EncodedPairs):
+    """Two tables of embeddings behind the interface of an encoder, with noise in every step."""
+
+    def __init__(self, n_pairs=12, dim=4, seed=0, noise=0.1):
+        generator = torch.Generator().manual_seed(seed)
+        model = torch.nn.ParameterList([torch.randn(n_pairs, dim, generator=generator) for _ in "uv"])
+        super().__init__(model, n_pairs=n_pairs, seed=seed, embed_batch_size=5)
+        self.noise = noise
+        self.encoded = []
+
+    def encode(self, index, *, purpose):
+        if purpose == "train":
+            self.encoded.append(index.tolist())
+        views = []
+        for number, table in enumerate(self.model):
+            generator = torch.Generator().manual_seed(derived_seed(self.seed, purpose, 2 * self.update + number))
+            noise = torch.randn(self.n_pairs, table.shape[1], generator=generator)
+            views.append(torch.nn.functional.normalize(table[index] + self.noise * noise[index], dim=-1))
+        return views[0], views[1]
+
+
+def train(task, *, selection="shuffled", updates=30, run=None, log_every=4, rate=None, **options):
+    optimizer = torch.optim.SGD(task.model.parameters(), lr=0.1, momentum=0.9)
+    rule = make_selection(selection, loss=clip, temperature=0.5, **options)
+    return fit(
+        task,
+        selection=rule,
+        loss=clip,
+        temperature=0.5,
+        optimizer=optimizer,
+        learning_rate=rate or constant(0.1),
+        batch_size=3,
+        updates=updates,
+        seed=7,
+        log_every=log_every,
+        run=run,
+        checkpoint_every=5,
+    )
+
+
+def metrics(path):
+    lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def open_run(path):
+    return Run.open(path, experiment="test", config={})
+
+
+@pytest.mark.parametrize("selection", ["fixed", "shuffled", "osgd", "spectral"])
+def test_training_lowers_the_loss(selection, tmp_path):
+    last = train(Lookup(), selection=selection, run=open_run(tmp_path), updates=60)
+    lines = metrics(tmp_path)
+    assert lines[-1]["loss"] < 0.8 * lines[0]["loss"]
+    assert isinstance(last, Moment)
+    assert last.update == lines[-1]["update"] == 60
+    assert last.pairs_seen == 180
+
+
+class Killed(Exception):
+    """In place of SIGKILL."""
+
+
+@pytest.mark.parametrize(
+    ("selection", "options"),
+    [("shuffled", {}), ("fixed", {}), ("osgd", {"candidates": 8, "keep": 4}), ("spectral", {})],
+)
+@pytest.mark.parametrize("killed_at", [7, 13, 22])
+def test_a_resumed_run_equals_an_uninterrupted_one(selection, options, killed_at, tmp_path):
+    train(Lookup(), selection=selection, run=open_run(tmp_path / "whole"), **options)
+    finished = Lookup()
+    train(finished, selection=selection, run=open_run(tmp_path / "again"), **options)
+    assert metrics(tmp_path / "again") == metrics(tmp_path / "whole")
+
+    class Mortal(Lookup):
+        def begin_update(self, update):
+            if update == killed_at:
+                raise Killed
+            super().begin_update(update)
+
+    with pytest.raises(Killed):
+        train(Mortal(), selection=selection, run=open_run(tmp_path / "killed"), **options)
+    survivor = Lookup(seed=0)
+    train(survivor, selection=selection, run=open_run(tmp_path / "killed"), **options)
+    assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
+    for mine, theirs in zip(survivor.model, finished.model, strict=True):
+        assert torch.equal(mine, theirs)
+    assert len(survivor.encoded) < 30, "it went on; it did not start over"
+
+
+def test_a_finished_fit_does_nothing_more(tmp_path):
+    train(Lookup(), run=open_run(tmp_path))
+    again = Lookup()
+    train(again, run=open_run(tmp_path))
+    assert again.encoded == []
+
+
+def test_shuffled_batches_cover_the_set_in_every_epoch():
+    task = Lookup()
+    train(task, updates=12)
+    epochs = [task.encoded[i : i + 4] for i in (0, 4, 8)]
+    assert all(sorted(pair for batch in epoch for pair in batch) == list(range(12)) for epoch in epochs)
+    assert epochs[0] != epochs[1]
+
+
+def test_all_batches_make_one_update_with_their_mean():
+    task = Lookup(n_pairs=6, noise=0.0)
+    before = [table.detach().clone().requires_grad_() for table in task.model]
+    train(task, selection="all", updates=1)
+    u, v = (torch.nn.functional.normalize(table, dim=-1) for table in before)
+    assert len(task.encoded) == 20
+    mean = torch.stack([clip(u[i], v[i], temperature=0.5) for i in task.encoded]).mean()
+    mean.backward()
+    for table, start in zip(task.model, before, strict=True):
+        torch.testing.assert_close(table.detach(), start.detach() - 0.1 * start.grad)
+
+
+def test_the_learning_rate_follows_its_schedule(tmp_path):
+    train(Lookup(), run=open_run(tmp_path), log_every=1, rate=warmup_cosine(1e-2, 30, warmup=5))
+    rates = [line["learning_rate"] for line in metrics(tmp_path)]
+    assert rates[:5] == pytest.approx([0.002, 0.004, 0.006, 0.008, 0.01])
+    assert rates[4] == max(rates)
+    assert 0 < rates[-1] < 1e-4
+
+
+def test_a_loss_that_is_no_number_stops_the_run():
+    task = Lookup()
+    with torch.no_grad():
+        task.model[0][0, 0] = float("nan")
+    with pytest.raises(FloatingPointError, match=r"loss must stay finite, got nan at update 4; lower"):
+        train(task)
+
+
+def test_sizes_are_checked_before_anything_starts():
+    task = Lookup(n_pairs=2)
+    with pytest.raises(ValueError, match="batch_size must lie between"):
+        train(task)
+    assert task.encoded == []
+
+
+def test_progress_writes_plain_lines_where_there_is_no_terminal():
+    stream = io.StringIO()
+    with Progress("run", 10, stream=stream, seconds_between_lines=0.0) as progress:
+        for update in range(1, 11):
+            assert progress.due()
+            progress.show(update, 0.5)
+    assert "run: 10/10 updates, loss 0.5000" in stream.getvalue()
+    assert "s left" in stream.getvalue()
+
+
+def test_progress_is_silent_when_it_is_quick():
+    stream = io.StringIO()
+    with Progress("run", 10, stream=stream, seconds_between_lines=60.0) as progress:
+        progress.show(10, 0.5)
+    assert stream.getvalue() == ""
+
+
+def test_loss_of_the_line_is_the_mean_since_the_line_before():
+    seen = []
+    task = Lookup(noise=0.0)
+
+    def observe(moment):
+        seen.append(moment)
+        return {}
+
+    rule = make_selection("fixed", loss=clip_sum, temperature=1.0)
+    optimizer = torch.optim.SGD(task.model.parameters(), lr=0.0)
+    fit(
+        task,
+        selection=rule,
+        loss=clip_sum,
+        temperature=1.0,
+        optimizer=optimizer,
+        learning_rate=constant(0.0),
+        batch_size=3,
+        updates=8,
+        seed=0,
+        log_every=4,
+        observe=observe,
+    )
+    u, v = task.embed(None)
+    plan = rule.plan(12, 3, seed=0, epoch=0, embed=task.embed)
+    expected = clip_sum(u, v, temperature=1.0, batches=plan.batches).mean()
+    assert [moment.update for moment in seen] == [0, 4, 8]
+    assert seen[0].loss is None
+    assert [moment.loss.item() for moment in seen[1:]] == pytest.approx([expected.item()] * 2)
