@@ -21,6 +21,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from benchmarks.record import RESULTS, machine
 from figures.table import collect
@@ -60,7 +61,7 @@ JOBS: tuple[Job, ...] = (
 def unfinished(jobs: tuple[Job, ...], runs: Path, data: Path) -> list[Job]:
     """The jobs still to do, in order; those whose data is absent are named and left out."""
     table = RESULTS / "gpu_runs.csv"
-    done = {row["job"] for row in csv.DictReader(table.open())} if table.exists() else set()
+    done = {row["job"] for row in csv.DictReader(table.read_text().splitlines())} if table.exists() else set()
     left = []
     for job in jobs:
         if job.name in done or (runs / job.name / "result.json").exists():
@@ -72,7 +73,7 @@ def unfinished(jobs: tuple[Job, ...], runs: Path, data: Path) -> list[Job]:
     return left
 
 
-def run_job(job: Job, runs: Path, data: Path, seconds: float) -> dict[str, object] | None:
+def run_job(job: Job, runs: Path, data: Path, seconds: float) -> dict[str, Any] | None:
     """Run it for at most so many seconds; its line if it finished."""
     command = [sys.executable, *shlex.split(job.command), "--out", str((runs / job.name).resolve())]
     if job.needs:
@@ -132,7 +133,7 @@ def main() -> int:
     return status
 
 
-def _append(table: Path, line: dict[str, object]) -> None:
+def _append(table: Path, line: dict[str, Any]) -> None:
     new = not table.exists()
     with table.open("a", newline="") as file:
         writer = csv.DictWriter(file, list(line), lineterminator="\n")

@@ -24,6 +24,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
+from typing import Any
 
 from benchmarks.record import RESULTS, write_rows
 
@@ -96,7 +97,7 @@ def our_loops(seeds: int) -> dict[str, float]:
     return found
 
 
-def compare(source: Path, seeds: int, runs: int) -> list[dict[str, object]]:
+def compare(source: Path, seeds: int, runs: int) -> list[dict[str, Any]]:
     """Both comparisons, original and ours in turn; medians over the runs."""
     walls: dict[str, list[float]] = {"original": [], "ours": []}
     loops: dict[str, list[dict[str, float]]] = {"original": [], "ours": []}
@@ -111,7 +112,7 @@ def compare(source: Path, seeds: int, runs: int) -> list[dict[str, object]]:
             walls["ours"].append(timed([sys.executable, "synthetic.py", *STUDY, *SELECTIONS, *out], ROOT)[0])
             command = [sys.executable, "-m", "benchmarks.throughput", "--our-loops", str(seeds)]
             loops["ours"].append(json.loads(timed(command, ROOT)[1].splitlines()[-1]))
-    rows: list[dict[str, object]] = [
+    rows: list[dict[str, Any]] = [
         _row("command", "all six", median(walls["original"]), median(walls["ours"]), "wall seconds, one seed", runs)
     ]
     for name in SELECTIONS:
@@ -122,7 +123,7 @@ def compare(source: Path, seeds: int, runs: int) -> list[dict[str, object]]:
     return rows
 
 
-def _row(what: str, selection: str, original: float, ours: float, unit: str, runs: int) -> dict[str, object]:
+def _row(what: str, selection: str, original: float, ours: float, unit: str, runs: int) -> dict[str, Any]:
     ratio = round(original / ours, 1)
     row = {"what": what, "selection": selection, "original": f"{original:.4g}", "ours": f"{ours:.4g}"}
     return row | {"ratio": ratio, "unit": unit, "runs": runs}

@@ -3,11 +3,12 @@
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.style import look
+from figures.style import by_selection, look
 from theory import fixed_partition_range
 
 CLAIM = (
@@ -25,9 +26,9 @@ def draw(curves: pd.DataFrame) -> Figure:
     """
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.1), sharey=True, layout="constrained")
     for axis, x, label in zip(axes, ("update", "pairs_seen"), ("updates", "pairs seen"), strict=True):
-        for name, rows in curves.groupby("selection", sort=False):
+        for name, rows in by_selection(curves):
             shown = rows[rows["update"] > 0]
-            kind = look(str(name))
+            kind = look(name)
             axis.plot(
                 shown[x], _above_floor(shown["gap_median"]), color=kind.colour, ls=kind.dash, label=kind.label
             )
@@ -52,9 +53,9 @@ def draw(curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def _above_floor(gap: pd.Series) -> pd.Series:
+def _above_floor(gap: Any) -> np.ndarray:
     """A gap of rounding size, which may be negative, is drawn at the bottom."""
-    return gap.clip(lower=_FLOOR)
+    return np.maximum(np.asarray(gap), _FLOOR)
 
 
 def _mark_fixed_partition(axis: Axes, study: dict[str, Any]) -> None:
@@ -66,8 +67,17 @@ def _mark_fixed_partition(axis: Axes, study: dict[str, Any]) -> None:
         return  # the best end of the range needs this many dimensions
     ends = fixed_partition_range(n, b, loss=study["loss"], temperature=float(study["temperature"]))
     best, worst = (value - float(study["optimum"]) for value in (ends.best, ends.worst))
+    limits = axis.get_ylim()
     axis.axhspan(max(best, _FLOOR), worst, color=look("fixed").colour, alpha=0.12, lw=0)
-    axis.annotate(
-        "a fixed partition may end here", (0.98, worst), xycoords=("axes fraction", "data"), fontsize=6.5, va="top",
-        ha="right", color="#666666",
-    )  # fmt: skip
+    note = axis.annotate(
+        "a fixed partition may end here",
+        (0.98, min(worst, 0.85 * limits[1])),
+        xycoords=("axes fraction", "data"),
+        fontsize=6.5,
+        va="top",
+        ha="right",
+        color="#666666",
+        annotation_clip=True,
+    )
+    note.set_in_layout(False)
+    axis.set_ylim(limits)

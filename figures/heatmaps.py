@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures.style import DIVERGING, look
+from figures.style import DIVERGING, by_selection, look
 from theory import cross_polytope_gram, simplex_etf_gram
 
 CLAIM = (
@@ -30,8 +30,8 @@ def draw(grams: pd.DataFrame) -> Figure:
     if shape is not None:
         title, gram = _OPTIMA[shape]
         panels.append((title, gram(n)))
-    for name, rows in grams.groupby("selection", sort=False):
-        panels.append((look(str(name)).label, rows.pivot(index="i", columns="j", values="value").to_numpy()))
+    for name, rows in by_selection(grams):
+        panels.append((look(name).label, rows.pivot(index="i", columns="j", values="value").to_numpy()))
     figure, axes = plt.subplots(
         1, len(panels), figsize=(1.35 * len(panels) + 0.6, 1.75), layout="constrained", squeeze=False
     )

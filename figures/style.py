@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ def use_style() -> None:
     """Make it the style of what is drawn from now on; draws to files, never to a screen."""
     mpl.use("Agg")
     mpl.rcParams.update(_SETTINGS)
+
+
+def by_selection(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each selection, in the order in which figures show them; unknown names come last."""
+    order = list(SELECTION_LOOKS)
+    names = sorted(rows["selection"].unique(), key=lambda name: (order.index(name) if name in order else 99, name))
+    return [(name, rows.loc[rows["selection"] == name]) for name in names]
 
 
 def look(selection: str) -> Look:

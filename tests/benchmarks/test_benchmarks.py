@@ -48,7 +48,7 @@ def test_a_job_that_runs_out_of_time_is_not_finished(tmp_path):
 
 def test_rows_say_what_they_were_measured_on(tmp_path):
     write_rows(tmp_path / "x.csv", [{"what": "a", "seconds": 1.5}])
-    (row,) = csv.DictReader((tmp_path / "x.csv").open())
+    (row,) = csv.DictReader((tmp_path / "x.csv").read_text().splitlines())
     assert row["seconds"] == "1.5"
     assert row["torch"] == machine()["torch"]
 
