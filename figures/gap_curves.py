@@ -60,8 +60,6 @@ def _above_floor(gap: Any) -> np.ndarray:
 
 def _mark_fixed_partition(axis: Axes, study: dict[str, Any]) -> None:
     """Where theory says that a fixed partition ends: anywhere in a range of full-batch losses."""
-    if study["loss"] not in ("info_nce", "clip", "clip_sum"):
-        return
     n, b, d = int(study["n_pairs"]), int(study["batch_size"]), int(study["dim"])
     if d < n // b * (b - 1):
         return  # the best end of the range needs this many dimensions

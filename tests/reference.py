@@ -75,7 +75,7 @@ def pair_weights(u, v, batch_size, temperature):
 
 
 def _dot(x, y):
-    return sum(float(a) * float(b) for a, b in zip(x, y, strict=True))
+    return float(np.dot(x, y))
 
 
 def _log_one_plus_sum_exp(gaps):

@@ -178,8 +178,8 @@ def _similarities(
 def _check_finite(name: str, x: np.ndarray) -> None:
     if not np.isfinite(x).all():
         raise ValueError(
-            f"{name} must be finite, received {np.count_nonzero(~np.isfinite(x))} entries that are "
-            "not; look for a diverged run or a zero row that was normalised"
+            f"{name} must be finite, received {np.count_nonzero(~np.isfinite(x))} NaN or infinite entries; "
+            "look for a diverged run or a zero row that was normalised"
         )
 
 

@@ -58,12 +58,7 @@ class FixedPartitionRange(NamedTuple):
 
 
 def minimum(
-    n_pairs: int,
-    dim: int,
-    batch_size: int | None = None,
-    *,
-    loss: str = "clip_sum",
-    temperature: float = 1.0,
+    n_pairs: int, dim: int, batch_size: int | None = None, *, loss: str = "clip_sum", temperature: float = 1.0
 ) -> Optimum:
     """The smallest value of a loss over unit embeddings u, v of n_pairs pairs in dim dimensions.
 
@@ -80,8 +75,8 @@ def minimum(
         n_pairs: number of pairs N, at least 2.
         dim: dimension d of the embeddings, at least 1.
         batch_size: B for the mean over all C(N, B) batches of size B; None (or N) for the full
-            batch. For B with ``N <= d + 1`` the value is that of every family of batches in which
-            all pairs meet equally often (a 2-design), not only of all C(N, B).
+            batch. For ``N <= d + 1`` the value holds for every family of batches in which all pairs
+            meet equally often (a 2-design), not only for all C(N, B).
         loss: one of `LOSS_NAMES`.
         temperature: tau > 0.
 
@@ -112,11 +107,7 @@ def minimum(
 
 
 def simplex_etf_value(
-    n_pairs: int,
-    batch_size: int | None = None,
-    *,
-    loss: str = "clip_sum",
-    temperature: float = 1.0,
+    n_pairs: int, batch_size: int | None = None, *, loss: str = "clip_sum", temperature: float = 1.0
 ) -> float:
     """Loss of the simplex ETF, u = v: a lower bound in every dimension, attained for d >= N - 1.
 
@@ -132,10 +123,13 @@ def simplex_etf_value(
 
     Equality needs u = v, sum u = 0 and equal x: the ETF.
 
-    Args, Raises: as in `minimum`, without the dimension.
+    The arguments are those of `minimum`, without the dimension.
 
     Returns:
         The value in nats.
+
+    Raises:
+        ValueError: if a size is out of range, tau is not positive or the loss is not known.
 
     References:
         Lee et al., 2025, Theorem 5.1, arXiv 2506.09781. Cho et al., 2024, Theorem 4,
@@ -147,11 +141,7 @@ def simplex_etf_value(
 
 
 def cross_polytope_value(
-    n_pairs: int,
-    batch_size: int | None = None,
-    *,
-    loss: str = "clip_sum",
-    temperature: float = 1.0,
+    n_pairs: int, batch_size: int | None = None, *, loss: str = "clip_sum", temperature: float = 1.0
 ) -> float:
     """Loss of the cross-polytope, u = v, averaged over all C(N, B) batches of size B.
 
@@ -166,10 +156,13 @@ def cross_polytope_value(
     in `simplex_etf_value` leaves the mean of ``u_i.u_j - 1`` over j other than i and its antipode,
     which is ``(|sum u|^2 / (N (N - 2)) - 1) >= -1``; equality needs all these products to be 0.
 
-    Args, Raises: as in `minimum`, without the dimension; N is even.
+    The arguments are those of `minimum`, without the dimension.
 
     Returns:
         The value in nats.
+
+    Raises:
+        ValueError: if N is odd, a size is out of range, tau is not positive or the loss is not known.
 
     References:
         Cho et al., 2024, Theorem 4, arXiv 2307.05906 (tau = 1, `clip_sum`, N = 2 d).
@@ -186,11 +179,7 @@ def cross_polytope_value(
 
 
 def fixed_partition_range(
-    n_pairs: int,
-    batch_size: int,
-    *,
-    loss: str = "clip_sum",
-    temperature: float = 1.0,
+    n_pairs: int, batch_size: int, *, loss: str = "clip_sum", temperature: float = 1.0
 ) -> FixedPartitionRange:
     """What training on one fixed partition into batches of size B can lead to.
 
@@ -208,10 +197,14 @@ def fixed_partition_range(
     g = 0; and their squares sum to at most B / (B - 1), under which the sum is largest at one
     product equal to 1 and the others equal (the equal variable theorem).
 
-    Args, Raises: as in `minimum`, without the dimension; B divides N.
+    The arguments are those of `minimum`, without the dimension.
 
     Returns:
         The minimum of the partition's own objective and both ends of the full-batch loss, in nats.
+
+    Raises:
+        ValueError: if B does not divide N, a size is out of range, tau is not positive or the loss
+            is not known.
 
     References:
         Lee et al., 2025, Theorem 5.5, arXiv 2506.09781 (the variance of the negative similarities

@@ -37,7 +37,7 @@ class Task(Protocol):
         ...
 
     def begin_update(self, update: int) -> None:
-        """Called before the gradient of each update; what is random in it may depend on this number alone."""
+        """Called before a plan is made and before each gradient; what is random in them may depend on it alone."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

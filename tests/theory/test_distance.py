@@ -253,8 +253,9 @@ Z = np.eye(4)
     ("call", "message"),
     [
         (lambda: distance_to_simplex_etf(2 * U, U), "u must have rows of length 1.*of length 2; divide"),
+        (lambda: distance_to_simplex_etf(U, 0.5 * U), "v must have rows of length 1.*of length 0.5; divide"),
         (lambda: distance_to_simplex_etf(U, 1.002 * U), "v must have rows of length 1 .*length 1.002"),
-        (lambda: distance_to_cross_polytope(with_entry(U, np.nan), U), "u must be finite, received 1 entries"),
+        (lambda: distance_to_cross_polytope(with_entry(U, np.nan), U), "received 1 NaN or infinite entries"),
         (lambda: distance_to_cross_polytope(U, with_entry(U, np.inf)), "v must be finite"),
         (lambda: distance_to_cross_polytope(U, U), "n must be even and at least 2 .* received 5"),
         (lambda: distance_to_simplex_etf(U[:1], U[:1]), "n must be at least 2, received 1"),

@@ -14,7 +14,7 @@ from training import EncodedPairs, Moment, Progress, Run, constant, fit, warmup_
 class Lookup(EncodedPairs):
     """Two tables of embeddings behind the interface of an encoder, with noise in every step."""
 
-    def __init__(self, n_pairs=12, dim=4, seed=0, noise=0.1):
+    def __init__(self, n_pairs=12, dim=4, seed=0, noise=1.0):
         generator = torch.Generator().manual_seed(seed)
         model = torch.nn.ParameterList([torch.randn(n_pairs, dim, generator=generator) for _ in "uv"])
         super().__init__(model, n_pairs=n_pairs, seed=seed, embed_batch_size=5)
