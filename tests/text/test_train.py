@@ -1,0 +1,262 @@
+"""Whole runs: each selection, every option, interruptions, and what must be refused."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from text.config import TextConfig
+from text.docstrings import read_docstrings
+from text.model import Encoder
+from text.retrieve import retrieval_metrics
+from text.train import main, parse
+from training import Run, run_command
+
+ROOT = Path(__file__).parents[2]
+SELECTIONS = ("shuffled", "fixed", "osgd", "spectral")
+
+
+@pytest.mark.parametrize("selection", [*SELECTIONS, "full"])
+def test_a_run_from_data_to_result(tiny, traces, traces_of, selection):
+    config = tiny(selection=selection)
+    returned = main(config)
+    assert traces(config.out) == traces_of(selection=selection), "the same again"
+    result = json.loads((config.out / "result.json").read_text())
+    assert result["status"] == "done"
+    assert returned.keys() == result.keys() - {"status"} | {"out"}
+    metrics = {"mrr_at_10", "recall_at_1", "recall_at_10", "recall_at_100"}
+    for system in (result, result["tfidf"], result["untrained"]):
+        assert metrics <= system.keys()
+        assert all(0 <= system[key] <= 1 for key in metrics)
+    assert (result["n_train"], result["updates"]) == (48, 6)
+    recorded = json.loads((config.out / "config.json").read_text())["config"]
+    assert recorded["manifest"] == result["manifest"]["sha256"]
+    assert recorded["selection"] == selection
+    assert sorted(file.name for file in (config.out / "model").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    assert not (config.out / "checkpoint.pt").exists()
+
+
+def test_training_helps(tiny):
+    config = tiny(updates=40, learning_rate=0.02, log_every=40)
+    result = main(config)
+    assert result["mrr_at_10"] > 1.2 * result["untrained"]["mrr_at_10"]
+    lines = [json.loads(line) for line in (config.out / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["validation_mrr_at_10"] > lines[0]["validation_mrr_at_10"]
+
+
+def test_the_saved_model_is_the_trained_one(tiny):
+    from transformers import AutoModel, AutoTokenizer
+
+    config = tiny()
+    result = main(config)
+    bert = AutoModel.from_pretrained(config.out / "model", add_pooling_layer=False)
+    tokenizer = AutoTokenizer.from_pretrained(config.out / "model")
+
+    def embeddings(texts):
+        batch = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+        return Encoder(bert).eval()(batch["input_ids"], batch["attention_mask"].bool())
+
+    with torch.no_grad():
+        queries, passages = (embeddings(texts) for texts in zip(*read_docstrings(config.data).test, strict=True))
+    assert retrieval_metrics(queries, passages).items() <= result.items()
+
+
+def test_the_table_compares_three_systems(tiny, capsys):
+    main(tiny(selection="spectral"))
+    table = capsys.readouterr().out
+    assert [line.split()[0] for line in table.splitlines()[2:]] == ["tfidf", "untrained", "trained,"]
+
+
+CHANGES = {
+    "data": {},
+    "n_pairs": {"n_pairs": 40},
+    "vocabulary_size": {"vocabulary_size": 120},
+    "max_tokens": {"max_tokens": 12},
+    "layers": {"layers": 2},
+    "hidden": {"hidden": 32},
+    "heads": {"heads": 4},
+    "dropout": {"dropout": 0.5},
+    "selection": {"selection": "fixed", "updates": 12},
+    "candidates": {"selection": "osgd", "candidates": 5},
+    "keep": {"selection": "osgd", "keep": 2},
+    "pool_batches": {"selection": "spectral", "pool_batches": 2},
+    "replan": {"selection": "spectral", "replan": "pool"},
+    "loss": {"loss": "nt_xent"},
+    "temperature": {"temperature": 0.5},
+    "batch_size": {"batch_size": 4},
+    "updates": {"updates": 5},
+    "learning_rate": {"learning_rate": 0.005},
+    "warmup": {"warmup": 0.5},
+    "weight_decay": {"weight_decay": 1.0},
+    "seed": {"seed": 1},
+    "log_every": {"log_every": 3},
+}
+"""One change for each option; what the others must be, for it to act, is in it too."""
+ELSEWHERE = {"device", "checkpoint_every", "out", "overwrite"}
+"""Options that change no number; each has a test of its own."""
+
+
+def test_every_option_is_tested():
+    assert CHANGES.keys() | ELSEWHERE == {field.name for field in fields(TextConfig)}
+
+
+@pytest.mark.parametrize("option", CHANGES)
+def test_every_option_changes_something(traces_of, library, tmp_path, option):
+    change = dict(CHANGES[option])
+    if option == "data":
+        change["data"] = tmp_path / "library"
+        shutil.copytree(library, change["data"])
+        for file in change["data"].iterdir():
+            file.write_text(file.read_text().replace("waits", "rests"))
+    changed = traces_of(**change)
+    change.pop(option)
+    assert changed[0] != traces_of(**change)[0], "metrics.jsonl must differ"
+
+
+@pytest.mark.parametrize(("every", "times"), [(0, 0), (1, 6), (4, 2)])
+def test_checkpoints_are_written_as_often_as_asked(tiny, monkeypatch, every, times):
+    count = []
+    monkeypatch.setattr(Run, "checkpoint", lambda *_: count.append(1))
+    main(tiny(checkpoint_every=every))
+    assert len(count) == times
+
+
+class Interrupted(Exception):
+    """What stops a run in the tests."""
+
+
+@pytest.mark.parametrize(
+    "change", [{"selection": name} for name in SELECTIONS] + [{"selection": "spectral", "replan": "pool"}]
+)
+def test_an_interrupted_run_ends_as_if_it_had_not_been(tiny, traces, traces_of, monkeypatch, change):
+    """Dropout, the plan in force and the optimiser are all taken up where they were."""
+    settings = {"updates": 9, "dropout": 0.3, "log_every": 1, "checkpoint_every": 2} | change
+    expected = traces_of(**settings)
+    config = tiny(**settings)
+    log = Run.log
+
+    def log_until(self, line):
+        log(self, line)
+        if line["update"] == 5:
+            raise Interrupted
+
+    monkeypatch.setattr(Run, "log", log_until)
+    with pytest.raises(Interrupted):
+        main(config)
+    monkeypatch.undo()
+    assert not (config.out / "result.json").exists()
+    torch.rand(7)  # whatever happened to the generator in between must not matter
+    main(config)
+    assert traces(config.out) == expected
+
+
+def test_a_killed_run_ends_as_if_it_had_not_been(tiny, traces, traces_of):
+    settings = {"updates": 200, "log_every": 50, "checkpoint_every": 10}
+    config = tiny(**settings)
+    program = (
+        "import torch\n"
+        "from pathlib import PosixPath\n"
+        "from text.config import TextConfig\n"
+        "from text.train import main\n"
+        "torch.set_num_threads(1)\n"
+        f"main({config!r})"
+    )
+    killed = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (config.out / "checkpoint.pt").exists():
+        assert killed.poll() is None, "it ended before its first checkpoint"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (config.out / "result.json").exists()
+    main(config)
+    assert traces(config.out) == traces_of(**settings)
+
+
+def test_a_finished_run_is_kept_unless_told_otherwise(tiny, traces):
+    config = tiny()
+    main(config)
+    (config.out / "model/leftover").touch()
+    before = traces(config.out)
+    with pytest.raises(ValueError, match=r"must not hold a finished run.*pass --overwrite"):
+        main(config)
+    assert traces(config.out) == before
+    main(replace(config, overwrite=True, seed=1))
+    assert traces(config.out) != before
+    assert not (config.out / "model/leftover").exists()
+
+
+def test_an_unfinished_run_does_not_go_on_with_other_texts(tiny, library, tmp_path, monkeypatch):
+    folder = tmp_path / "library"
+    shutil.copytree(library, folder)
+    config = tiny(data=folder)
+
+    def never(*_):
+        raise Interrupted
+
+    monkeypatch.setattr(Run, "finish", never)
+    with pytest.raises(Interrupted):
+        main(config)
+    monkeypatch.undo()
+    file = folder / "turtle_0.py"
+    file.write_text(file.read_text().replace("waits", "rests"))
+    with pytest.raises(ValueError, match=r"goes on only with its own configuration.*manifest"):
+        main(config)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "nowhere"], "--data must be a folder of Python files, got nowhere"),
+        (["--data", "empty"], "--data must hold at least 2 training"),
+        (["--batch-size", "500"], "batch_size must be at most the number of training pairs"),
+        (["--selection", "spectral", "--pool-batches", "50"], "lower batches_per_pool to 8 or less"),
+        (["--vocabulary-size", "20"], "vocabulary_size must be at least"),
+        (["--out", "file"], "--out must be a folder that can be written"),
+        (["--out", "full"], "--out must be a new or empty folder"),
+    ],
+)
+def test_bad_input_ends_with_status_2_and_leaves_nothing_behind(
+    library, tmp_path, monkeypatch, capsys, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/other").touch()
+    with pytest.raises(SystemExit) as end:
+        run_command(main, parse, ["smoke", "--data", str(library), *options])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_line_reads_the_standard_library_and_needs_no_network(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "text.train", "smoke", "--selection", "spectral", "--device", "cpu"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "https_proxy": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 5
+    assert done.stderr == ""
+    (folder,) = (tmp_path / "runs/text").iterdir()
+    assert folder.name.startswith("smoke-spectral-")
+    assert json.loads((folder / "result.json").read_text())["n_train"] == 64

@@ -1,0 +1,98 @@
+"""A configuration that cannot work is refused while it is written down, with what to do about it."""
+
+from dataclasses import replace
+
+import pytest
+
+from batching import ALIASES, SELECTIONS
+from losses import LOSSES
+from vision.config import DESCRIPTIONS, PRESETS, VisionConfig
+from vision.data import DATASETS
+from vision.train import parse
+
+SMOKE = PRESETS["smoke"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"dataset": "mnist"}, "dataset must be one of cifar100, digits, got 'mnist'"),
+        ({"selection": "hardest"}, "selection must be one of fixed, .*alias.*got 'hardest'"),
+        ({"loss": "triplet"}, "loss must be one of info_nce, .*got 'triplet'"),
+        ({"temperature": 0.0}, "temperature must be positive, got 0.0"),
+        ({"updates": 0}, "updates must be at least 1, got 0; leave it out"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0; the default is 100"),
+        ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
+        ({"batch_size": 65}, "batch_size must lie between 1 and the number of pairs, 64, got 65"),
+        ({"n_pairs": 1500}, "n_pairs must be at most 1437, .*digits.* got 1500"),
+        ({"n_test": 361}, "n_test must be at most 360"),
+        ({"warmup": 1.5}, "warmup must be from 0 to 1, got 1.5"),
+        ({"learning_rate": -1.0}, "learning_rate must be at least 0, got -1.0"),
+        ({"selection": "osgd", "keep": 9}, "keep must lie between 1 and candidates = 8, got 9"),
+        ({"selection": "spectral", "pool_batches": 9}, "lower batches_per_pool to 8 or less"),
+        ({"selection": "fixed", "n_pairs": 63}, "fixed partition needs a batch_size that divides"),
+        ({"selection": "all"}, "at most 16,384 pairs.*'all'.*lower n_pairs"),
+        ({"selection": "full", "dataset": "cifar100", "n_pairs": None}, "at most 16,384 pairs.*'full'"),
+    ],
+    ids=lambda x: " ".join(f"{k}={v}" for k, v in x.items()) if isinstance(x, dict) else "",
+)
+def test_what_cannot_work_is_refused(change, told):
+    with pytest.raises(ValueError, match=told):
+        replace(SMOKE, **change)
+
+
+@pytest.mark.parametrize("name", ["stem", "views", "precision", "replan"])
+def test_unknown_words_are_refused_without_a_type_checker_too(name):
+    """The tests check types, and would refuse them first; a user's script does not."""
+    config = replace(SMOKE)
+    object.__setattr__(config, name, "mnist")
+    with pytest.raises(ValueError, match=f"{name} must be one of .*, got 'mnist'"):
+        config.__post_init__()
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_aliases_mean_the_names(alias):
+    n_pairs = 8 if ALIASES[alias] == "all" else 64
+    config = replace(SMOKE, selection=alias, n_pairs=n_pairs, pool_batches=None)
+    assert config.selection == ALIASES[alias]
+
+
+def test_updates_replace_epochs():
+    assert replace(SMOKE, updates=7).total_updates() == 7
+    assert replace(SMOKE, updates=None, epochs=3).total_updates() == 3 * 64 // 8
+    assert replace(SMOKE, updates=None, epochs=3, n_pairs=None).total_updates() == 3 * (1437 // 8)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("selection", ["shuffled", "fixed", "osgd", "spectral"])
+def test_every_preset_works_with_every_common_selection(name, selection):
+    config = replace(PRESETS[name], selection=selection)
+    assert config.total_updates() >= 1
+
+
+def test_random_candidates_of_the_presets_are_disjoint():
+    """As many as fit into one shuffle, so that only their pairs are embedded."""
+    for config in PRESETS.values():
+        assert config.candidates * config.batch_size <= config.n_pairs
+
+
+def test_a_command_line_overrides_a_preset(tmp_path):
+    config = parse(["smoke", "--selection", "sc_even", "--updates", "9", "--augmentation.hue", "0.2"])
+    assert (config.selection, config.updates, config.augmentation.hue) == ("spectral", 9, 0.2)
+    assert config.out.name.startswith("smoke-spectral-")
+    assert parse(["smoke", "--out", str(tmp_path)]).out == tmp_path
+    assert replace(config, selection="shuffled", updates=6, augmentation=SMOKE.augmentation, out=None) == SMOKE
+
+
+def test_help_names_everything_there_is_to_choose(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        parse(["--help"])
+    assert exit_.value.code == 0
+    told = capsys.readouterr().out
+    assert set(DESCRIPTIONS) == set(PRESETS)
+    assert all(name in told for name in PRESETS)
+    with pytest.raises(SystemExit):
+        parse(["cifar100", "--help"])
+    told = capsys.readouterr().out
+    assert all(name in told for name in (*SELECTIONS, *LOSSES, *DATASETS))
+    assert all(f"--{name.replace('_', '-')}" in told for name in VisionConfig.__dataclass_fields__)

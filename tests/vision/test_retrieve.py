@@ -1,0 +1,59 @@
+"""Retrieval of one view of an image from the other."""
+
+from dataclasses import replace
+
+import torch
+
+from vision.augment import Augmentation
+from vision.data import Images
+from vision.model import Encoder
+from vision.pairs import ImagePairs
+from vision.retrieve import Retrieval, retrieve
+
+SAME = Augmentation(min_area=1.0, max_aspect=1.0, flip=0.0, jitter=0.0, grey=0.0)
+
+
+def held_out(n=12, augmentation=SAME, seed=0):
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (n, 3, 16, 16), generator=generator).to(torch.uint8)
+    images = Images(
+        name="noise",
+        pixels=pixels,
+        labels=torch.arange(n),
+        class_names=(),
+        mean=torch.full((3,), 0.5),
+        std=torch.full((3,), 0.25),
+    )
+    model = Encoder(stem="imagenet", hidden_dim=8, dim=8, seed=0)
+    return ImagePairs(model, images, augmentation=augmentation, size=16, seed=seed)
+
+
+def test_equal_views_find_each_other():
+    found = retrieve(held_out())
+    assert found == Retrieval(u_to_v=1.0, v_to_u=1.0, n=12)
+    assert found.recall_at_1 == 1.0
+
+
+def test_equal_images_do_not():
+    """All as similar as the partner: nothing is found, rather than everything."""
+    pairs = held_out()
+    one = pairs.images.pixels[:1].expand_as(pairs.images.pixels)
+    pairs.images = replace(pairs.images, pixels=one)
+    assert retrieve(pairs).recall_at_1 == 0.0
+
+
+def test_views_are_the_same_for_every_encoder():
+    """The same seed asks about the same views, before and after training."""
+    pairs = held_out(augmentation=Augmentation())
+    first = pairs.embed(None)
+    pairs.model.train()
+    pairs.model(torch.randn(4, 3, 16, 16))  # what training does to the running statistics ...
+    after = pairs.embed(None)
+    assert not torch.equal(first[0], after[0])
+    pairs.model.load_state_dict(held_out().model.state_dict())  # ... and undone
+    assert torch.equal(pairs.embed(None)[0], first[0])
+
+
+def test_evaluation_is_a_function_of_the_seed():
+    one, other = (held_out(augmentation=Augmentation(), seed=seed).embed(None)[0] for seed in (0, 1))
+    assert not torch.equal(one, other)

@@ -1,0 +1,325 @@
+"""Runs from end to end, on a few digits of 16 pixels: each selection, each option, interruption, bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.models import resnet18
+
+from training import Run, run_command
+from vision.config import PRESETS, VisionConfig
+from vision.data import Images
+from vision.model import Encoder
+from vision.pairs import ImagePairs
+from vision.train import main, parse
+
+ROOT = Path(__file__).parents[2]
+SMOKE = replace(PRESETS["smoke"], device="cpu")
+TINY = replace(
+    SMOKE, n_pairs=32, n_test=16, batch_size=4, updates=3, candidates=4, keep=2, pool_batches=4, checkpoint_every=0
+)
+
+
+class SmallBackbone(torch.nn.Module):
+    """In the place of a ResNet-18 where only the wiring is looked at: a hundredth of its time."""
+
+    def __init__(self, weights=None):
+        super().__init__()
+        assert weights is None
+        self.conv1 = torch.nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(64)
+        self.maxpool = torch.nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        self.last = torch.nn.Linear(64, 512)
+
+    def forward(self, images):
+        return self.last(self.maxpool(self.bn1(self.conv1(images)).relu()).mean((2, 3)))
+
+
+@pytest.fixture(autouse=True)
+def _small_backbone(monkeypatch):
+    monkeypatch.setattr("vision.model.resnet18", SmallBackbone)
+
+
+def metrics(folder):
+    """metrics.jsonl without what differs between two equal runs."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def outcome(folder):
+    result = json.loads((folder / "result.json").read_text())
+    del result["seconds"]
+    return result
+
+
+def run(folder, config=TINY, **changes):
+    result = main(replace(config, out=folder, **changes))
+    return metrics(folder), outcome(folder), result
+
+
+@pytest.mark.parametrize("selection", ["shuffled", "fixed", "osgd", "spectral", "full"])
+def test_a_run_leaves_a_complete_folder(selection, tmp_path, capsys):
+    lines, result, returned = run(tmp_path, selection=selection)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "config.json",
+        "metrics.jsonl",
+        "result.json",
+        "model.pt",
+    }
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["experiment"] == "vision"
+    assert config["config"]["selection"] == selection
+    assert [line["update"] for line in lines] == [1, 2, 3]
+    assert lines[-1]["loss"] == result["loss"] > 0
+    assert lines[-1]["pairs_seen"] == result["pairs_seen"] == 3 * (32 if selection == "full" else 4)
+    assert result["recall_at_1"] == (result["recall_at_1_u_to_v"] + result["recall_at_1_v_to_u"]) / 2
+    assert 0 <= result["recall_at_1_untrained"] <= 1
+    assert result["n_test"] == 16
+    assert returned["recall_at_1"] == result["recall_at_1"]
+    table = capsys.readouterr().out
+    assert all(told in table for told in ("recall@1 u->v", "untrained", selection, str(tmp_path)))
+
+    model = Encoder(stem="imagenet", hidden_dim=32, dim=16, seed=0)
+    model.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+
+
+def test_a_run_repeats_itself(tmp_path):
+    assert run(tmp_path / "once")[:2] == run(tmp_path / "twice")[:2]
+
+
+CHANGES = [
+    ("n_pairs", 28, {}),
+    ("n_test", 24, {}),
+    ("image_size", 24, {}),
+    ("augmentation", replace(TINY.augmentation, min_area=0.5), {}),
+    ("augmentation", replace(TINY.augmentation, max_aspect=2.0), {}),
+    ("augmentation", replace(TINY.augmentation, flip=0.0), {}),
+    ("augmentation", replace(TINY.augmentation, jitter=0.0), {}),
+    ("augmentation", replace(TINY.augmentation, brightness=0.1), {}),
+    ("augmentation", replace(TINY.augmentation, contrast=0.1), {}),
+    ("stem", "cifar", {}),
+    ("hidden_dim", 48, {}),
+    ("dim", 8, {}),
+    ("views", "separately", {}),
+    ("precision", "bfloat16", {}),
+    ("selection", "fixed", {"updates": 9}),  # its first epoch is the same partition
+    ("candidates", 8, {"selection": "osgd"}),
+    ("keep", 1, {"selection": "osgd"}),
+    ("pool_batches", 8, {"selection": "spectral"}),
+    ("replan", "pool", {"selection": "spectral", "updates": 5}),  # its first pool is the same
+    ("loss", "info_nce", {}),
+    ("temperature", 0.5, {}),
+    ("batch_size", 8, {}),
+    ("epochs", 2, {"updates": None, "epochs": 1}),
+    ("updates", 4, {}),
+    ("learning_rate", 0.1, {}),
+    ("warmup", 0.5, {}),
+    ("momentum", 0.5, {}),
+    ("weight_decay", 0.1, {}),
+    ("seed", 1, {}),
+    ("log_every", 2, {}),
+]
+ELSEWHERE = {"dataset", "data", "device", "checkpoint_every", "out", "overwrite"}
+
+
+def test_every_option_is_tested():
+    assert {name for name, _, _ in CHANGES} | ELSEWHERE == {field.name for field in fields(VisionConfig)}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "given"), CHANGES, ids=[f"{name}-{n}" for n, (name, _, _) in enumerate(CHANGES)]
+)
+def test_every_option_changes_something(name, value, given, tmp_path):
+    before = run(tmp_path / "before", **given)[:2]
+    after = run(tmp_path / "after", **(given | {name: value}))[:2]
+    seen = 1 if name == "n_test" else 0  # that one in the result, every other one in the metrics
+    assert after[seen] != before[seen]
+
+
+@pytest.mark.parametrize("selection", ["osgd", "spectral"])
+def test_batches_are_chosen_at_the_temperature_of_the_loss(selection):
+    for temperature in (0.1, 2.0):
+        assert replace(TINY, selection=selection, temperature=temperature).rule().temperature == temperature
+
+
+@pytest.mark.parametrize(("name", "value"), [("saturation", 0.5), ("hue", 0.3), ("grey", 1.0)])
+def test_options_of_colour_change_the_views_of_colour_pictures(name, value):
+    """The digits are grey, so these three are looked at on noise."""
+    pixels = torch.randint(0, 256, (4, 3, 16, 16), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    images = Images(
+        name="noise",
+        pixels=pixels,
+        labels=torch.arange(4),
+        class_names=(),
+        mean=torch.full((3,), 0.5),
+        std=torch.full((3,), 0.25),
+    )
+    model = Encoder(stem="imagenet", hidden_dim=8, dim=4, seed=0)
+    embeddings = [
+        ImagePairs(model, images, augmentation=augmentation, size=16, seed=0).embed(None)[0]
+        for augmentation in (TINY.augmentation, replace(TINY.augmentation, **{name: value}))
+    ]
+    assert not torch.equal(*embeddings)
+
+
+def test_checkpoints_are_written_as_often_as_asked(tmp_path, monkeypatch):
+    written = []
+    checkpoint = Run.checkpoint
+    monkeypatch.setattr(
+        Run, "checkpoint", lambda self, state: (written.append(state["counters"][0]), checkpoint(self, state))
+    )
+    run(tmp_path, updates=5, checkpoint_every=2)
+    assert written == [2, 4, 5]
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+INTERRUPTED = {
+    "shuffled": {},
+    "osgd": {},  # a new plan right after the checkpoint
+    "spectral": {"replan": "pool", "pool_batches": 4},  # likewise
+}
+
+
+@pytest.mark.parametrize("selection", INTERRUPTED)
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(selection, tmp_path, monkeypatch):
+    config = replace(SMOKE, selection=selection, updates=7, checkpoint_every=4, **INTERRUPTED[selection])
+    whole = run(tmp_path / "whole", config)
+
+    begin_update = ImagePairs.begin_update
+
+    def fail_at_6(self, update):
+        if update == 6:
+            raise RuntimeError("power cut")
+        begin_update(self, update)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImagePairs, "begin_update", fail_at_6)
+        with pytest.raises(RuntimeError, match="power cut"):
+            run(tmp_path / "cut", config)
+    assert len(metrics(tmp_path / "cut")) == 6
+    assert not (tmp_path / "cut" / "result.json").exists()
+
+    resumed = run(tmp_path / "cut", config)
+    assert resumed[:2] == whole[:2]
+    assert_same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_run_interrupted_after_its_last_update_still_tells_its_loss(tmp_path, monkeypatch):
+    config = replace(SMOKE, updates=2)
+    whole = run(tmp_path / "whole", config)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", save_checkpoints_only(torch.save))
+        with pytest.raises(RuntimeError, match="power cut"):
+            run(tmp_path / "cut", config)
+    assert run(tmp_path / "cut", config)[:2] == whole[:2]
+
+
+def save_checkpoints_only(save):
+    def cut(value, target):
+        if isinstance(target, Path):
+            raise RuntimeError("power cut")
+        save(value, target)
+
+    return cut
+
+
+def assert_same_weights(*folders):
+    one, other = (torch.load(folder / "model.pt", weights_only=True) for folder in folders)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "vision.train", *arguments]
+
+
+def test_a_killed_process_goes_on_when_it_is_started_again(tmp_path, monkeypatch):
+    """With the real ResNet-18, as a user would run it."""
+    monkeypatch.setattr("vision.model.resnet18", resnet18)
+    options = ["--selection", "osgd", "--updates", "12", "--checkpoint-every", "4", "--device", "cpu"]
+    arguments = command("smoke", *options, "--out", str(tmp_path / "killed"))
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    log = tmp_path / "killed" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not log.exists() or log.read_text().count("\n") < 6:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert (tmp_path / "killed" / "checkpoint.pt").exists()
+    assert not (tmp_path / "killed" / "result.json").exists()
+
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "recall@1" in done.stdout
+    whole = run(tmp_path / "whole", parse(["smoke", *options]))
+    assert metrics(tmp_path / "killed") == whole[0]
+    assert outcome(tmp_path / "killed") == whole[1]
+    assert_same_weights(tmp_path / "killed", tmp_path / "whole")
+
+
+def refused(capsys, *arguments):
+    """What the command says on standard error when it ends with status 2."""
+    with pytest.raises(SystemExit) as exit_:
+        run_command(main, parse, arguments)
+    assert exit_.value.code == 2
+    return " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["imagenet"], "Available subcommands: digits, cifar100, smoke"),
+        (["smoke", "--selection", "hardest"], "selection must be one of fixed, shuffled, full"),
+        (["smoke", "--loss", "triplet"], "loss must be one of info_nce, clip, clip_sum, nt_xent, got 'triplet'"),
+        (["smoke", "--stem", "mnist"], "Expected one of ('cifar', 'imagenet')"),
+        (["smoke", "--batch-size", "100"], "batch_size must lie between 1 and the number of pairs, 64, got 100"),
+        (["smoke", "--temperature", "0"], "temperature must be positive, got 0.0"),
+        (["smoke", "--device", "tpu"], "--device must be auto, cpu or cuda"),
+    ],
+    ids=lambda x: " ".join(x[:2]) if isinstance(x, list) else "",
+)
+def test_bad_input_is_refused_with_status_2(arguments, told, capsys, tmp_path):
+    assert told in refused(capsys, *arguments, *(["--out", str(tmp_path / "run")] if arguments[1:] else []))
+    assert not (tmp_path / "run").exists()
+
+
+def test_absent_data_is_refused_before_a_folder_is_made(capsys, tmp_path):
+    told = refused(capsys, "cifar100", "--data", str(tmp_path), "--out", str(tmp_path / "run"))
+    assert told.startswith("error: cifar100 needs the files train, test and meta")
+    assert not (tmp_path / "run").exists()
+
+
+def test_damaged_data_is_refused(capsys, tmp_path):
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    for name in ("train", "test", "meta"):
+        (folder / name).write_bytes(b"half a download")
+    told = refused(capsys, "cifar100", "--data", str(tmp_path), "--out", str(tmp_path / "run"))
+    assert "must be the official file with md5 16019d7e3df5f24257cddd939b257f8d, got md5" in told
+
+
+def test_a_finished_run_is_kept_unless_told_otherwise(capsys, tmp_path):
+    arguments = ["smoke", "--updates", "1", "--n-pairs", "16", "--out", str(tmp_path)]
+    run_command(main, parse, arguments)
+    told = refused(capsys, *arguments)
+    assert "must not hold a finished run" in told
+    assert "--overwrite" in told
+    run_command(main, parse, [*arguments, "--overwrite", "--seed", "1"])
+    assert json.loads((tmp_path / "config.json").read_text())["config"]["seed"] == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_on_a_gpu(precision, tmp_path, monkeypatch):
+    monkeypatch.setattr("vision.model.resnet18", resnet18)
+    lines, result, _ = run(tmp_path, device="cuda", precision=precision, selection="spectral")
+    assert len(lines) == 3
+    assert result["loss"] > 0

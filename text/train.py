@@ -1,0 +1,133 @@
+"""Train a small text encoder on chosen batches: `python -m text.train PRESET [options]`.
+
+    python -m text.train docstrings                         # embedded data, a minute on a CPU
+    python -m text.train docstrings --selection spectral    # the same, with chosen batches
+    python -m text.train docstrings --selection osgd --out runs/text/osgd-0
+
+The run folder holds config.json, metrics.jsonl, result.json and model/, which transformers opens. A run that was
+interrupted goes on when the same command is given again with the same --out.
+"""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from batching import derived_seed, permutation
+from losses import LOSSES
+from text.config import DESCRIPTIONS, PRESETS, TextConfig
+from text.docstrings import Pair, read_docstrings
+from text.model import build_encoder, save_model
+from text.pairs import TextPairs
+from text.retrieve import comparison, retrieval_metrics, tfidf_embeddings
+from text.tokens import Tokens, build_tokenizer, build_vocabulary
+from training import Progress, Run, fit, resolve_device, run_command, warmup_cosine
+
+
+def main(config: TextConfig) -> dict[str, Any]:
+    """Train and evaluate.
+
+    Returns:
+        What result.json holds, and the folder.
+
+    Raises:
+        ValueError: If the data, the device or the folder is not fit for use; nothing has been done then.
+    """
+    device = resolve_device(config.device)
+    corpus = read_docstrings(config.data)
+    chosen = permutation(0, "pairs", 0, len(corpus.train))[: config.count_pairs(len(corpus.train))]
+    train = [corpus.train[i] for i in sorted(chosen.tolist())]
+    vocabulary = build_vocabulary((text for pair in train for text in pair), config.vocabulary_size)
+    tokenizer = build_tokenizer(vocabulary, config.max_tokens)
+    run = Run.open(
+        config.out or default_folder("docstrings", config.selection),
+        experiment="text",
+        config=config.record() | {"manifest": corpus.manifest.sha256},
+        device=str(device),
+        overwrite=config.overwrite,
+    )
+    shutil.rmtree(run.path / "model", ignore_errors=True)  # an overwritten run's
+
+    encoder = build_encoder(
+        vocabulary_size=len(vocabulary),
+        max_tokens=config.max_tokens,
+        layers=config.layers,
+        hidden=config.hidden,
+        heads=config.heads,
+        dropout=config.dropout,
+        seed=derived_seed(config.seed, "weights"),
+    ).to(device)
+    optimizer = torch.optim.AdamW(encoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+
+    def tokenised(pairs: Sequence[Pair]) -> TextPairs:
+        queries, passages = (Tokens.of(tokenizer, texts, device=device) for texts in zip(*pairs, strict=True))
+        return TextPairs(encoder, queries, passages, seed=config.seed)
+
+    validation, test = tokenised(corpus.validation), tokenised(corpus.test)
+    systems = {
+        "tfidf": retrieval_metrics(*tfidf_embeddings(*zip(*corpus.test, strict=True))),
+        "untrained": retrieval_metrics(*test.embed(None)),
+    }
+    with Progress(f"docstrings {config.selection}", config.updates) as progress:
+        last = fit(
+            tokenised(train),
+            selection=config.rule(),
+            loss=LOSSES[config.loss],
+            temperature=config.temperature,
+            optimizer=optimizer,
+            learning_rate=warmup_cosine(
+                config.learning_rate, config.updates, warmup=round(config.warmup * config.updates)
+            ),
+            batch_size=config.batch_size,
+            updates=config.updates,
+            seed=config.seed,
+            log_every=config.log_every,
+            run=run,
+            checkpoint_every=config.checkpoint_every,
+            observe=lambda _: {"validation_mrr_at_10": retrieval_metrics(*validation.embed(None))["mrr_at_10"]},
+            progress=progress,
+        )
+
+    trained = retrieval_metrics(*test.embed(None))
+    save_model(run.path / "model", encoder, tokenizer)
+    result = {
+        "selection": config.selection,
+        "updates": last.update,
+        "pairs_seen": last.pairs_seen,
+        "loss": None if last.loss is None else last.loss.item(),
+        **trained,
+        **systems,
+        "n_train": len(train),
+        "n_test": len(corpus.test),
+        "manifest": corpus.manifest.as_dict(),
+    }
+    run.finish(result)
+    result |= {"seconds": round(run.seconds(), 1), "out": str(run.path)}
+    sys.stdout.write(comparison(systems | {f"trained, {config.selection}": trained}))
+    return result
+
+
+def default_folder(name: str, selection: str) -> Path:
+    """A new folder under runs/text, named after what runs and when."""
+    return Path("runs/text") / f"{name}-{selection}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+
+
+def parse(argv: Sequence[str]) -> TextConfig:
+    """The configuration that a command line asks for."""
+    presets = {name: (DESCRIPTIONS[name], config) for name, config in PRESETS.items()}
+    config = tyro.extras.overridable_config_cli(
+        presets, args=argv, prog="python -m text.train", description=__doc__
+    )
+    if config.out is not None:
+        return config
+    return replace(config, out=default_folder(argv[0], config.selection))
+
+
+if __name__ == "__main__":
+    run_command(main, parse)

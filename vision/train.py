@@ -1,0 +1,146 @@
+"""Train a ResNet-18 on chosen batches of images: `python -m vision.train PRESET [options]`.
+
+    python -m vision.train digits                           # embedded data, seconds on a CPU
+    python -m vision.train digits --selection spectral      # the same, with chosen batches
+    python -m vision.train cifar100 --selection osgd --out runs/vision/osgd-0
+
+The run folder holds config.json, metrics.jsonl, result.json and model.pt (the encoder's state_dict). A run that
+was interrupted goes on when the same command is given again with the same --out.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from batching import derived_seed
+from losses import LOSSES
+from training import Progress, Run, fit, resolve_device, run_command, warmup_cosine
+from vision.config import DESCRIPTIONS, PRESETS, VisionConfig
+from vision.data import Images, load_images
+from vision.model import Encoder
+from vision.pairs import ImagePairs
+from vision.retrieve import retrieve
+
+
+def main(config: VisionConfig) -> dict[str, Any]:
+    """Train and evaluate.
+
+    Returns:
+        What result.json holds, and the folder.
+
+    Raises:
+        ValueError: If the data, the device or the folder is not fit for use; nothing has been done then.
+    """
+    device = resolve_device(config.device)
+    train = load_images(config.dataset, config.data, "train").subset(config.n_pairs).to(device)
+    test = load_images(config.dataset, config.data, "test").subset(config.n_test).to(device)
+    run = Run.open(
+        config.out or default_folder(config.dataset, config.selection),
+        experiment="vision",
+        config=config.record(),
+        device=str(device),
+        overwrite=config.overwrite,
+    )
+
+    model = Encoder(
+        stem=config.stem,
+        hidden_dim=config.hidden_dim,
+        dim=config.dim,
+        precision=config.precision,
+        seed=derived_seed(config.seed, "weights"),
+    ).to(device)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
+    )
+    held_out = _pairs(model, test, config)
+    untrained = retrieve(held_out)
+
+    updates = config.total_updates()
+    with Progress(f"{config.dataset} {config.selection}", updates) as progress:
+        last = fit(
+            _pairs(model, train, config),
+            selection=config.rule(),
+            loss=LOSSES[config.loss],
+            temperature=config.temperature,
+            optimizer=optimizer,
+            learning_rate=warmup_cosine(config.learning_rate, updates, warmup=round(config.warmup * updates)),
+            batch_size=config.batch_size,
+            updates=updates,
+            seed=config.seed,
+            log_every=config.log_every,
+            run=run,
+            checkpoint_every=config.checkpoint_every,
+            progress=progress,
+        )
+
+    trained = retrieve(held_out)
+    torch.save(model.state_dict(), run.path / "model.pt")
+    result = {
+        "selection": config.selection,
+        "updates": last.update,
+        "pairs_seen": last.pairs_seen,
+        "loss": None if last.loss is None else last.loss.item(),
+        "recall_at_1": trained.recall_at_1,
+        "recall_at_1_u_to_v": trained.u_to_v,
+        "recall_at_1_v_to_u": trained.v_to_u,
+        "recall_at_1_untrained": untrained.recall_at_1,
+        "n_test": trained.n,
+    }
+    run.finish(result)
+    result |= {"seconds": round(run.seconds(), 1), "out": str(run.path)}
+    sys.stdout.write(summary(result))
+    return result
+
+
+def _pairs(model: Encoder, images: Images, config: VisionConfig) -> ImagePairs:
+    return ImagePairs(
+        model,
+        images,
+        augmentation=config.augmentation,
+        size=config.image_size,
+        views=config.views,
+        seed=config.seed,
+    )
+
+
+def summary(result: dict[str, Any]) -> str:
+    """The result as a small table."""
+    columns = {
+        "selection": result["selection"],
+        "updates": f"{result['updates']}",
+        "loss": "-" if result["loss"] is None else f"{result['loss']:.4f}",
+        "recall@1 u->v": f"{result['recall_at_1_u_to_v']:.4f}",
+        "v->u": f"{result['recall_at_1_v_to_u']:.4f}",
+        "untrained": f"{result['recall_at_1_untrained']:.4f}",
+        "seconds": f"{result['seconds']:.1f}",
+        "folder": result["out"],
+    }
+    widths = [max(len(name), len(value)) for name, value in columns.items()]
+    lines = (columns.keys(), columns.values())
+    return "".join("  ".join(map(str.ljust, line, widths)).rstrip() + "\n" for line in lines)
+
+
+def default_folder(name: str, selection: str) -> Path:
+    """A new folder under runs/vision, named after what runs and when."""
+    return Path("runs/vision") / f"{name}-{selection}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+
+
+def parse(argv: Sequence[str]) -> VisionConfig:
+    """The configuration that a command line asks for."""
+    presets = {name: (DESCRIPTIONS[name], config) for name, config in PRESETS.items()}
+    config = tyro.extras.overridable_config_cli(
+        presets, args=argv, prog="python -m vision.train", description=__doc__
+    )
+    if config.out is not None:
+        return config
+    return replace(config, out=default_folder(argv[0], config.selection))
+
+
+if __name__ == "__main__":
+    run_command(main, parse)
