@@ -162,7 +162,7 @@ def collect(roots: Iterable[Path], data: Path = DATA) -> tuple[int, list[Path]]:
 
 _TRAINED_KEYS = frozenset(
     (
-        *("preset", "dataset", "stem", "selection", "loss", "temperature", "batch_size"),
+        *("dataset", "stem", "selection", "loss", "temperature", "batch_size"),
         *("updates", "epochs", "learning_rate", "seed", "device"),
     )
 )

@@ -20,7 +20,7 @@ import tyro
 
 from batching import derived_seed
 from losses import LOSSES
-from training import Progress, Run, fit, resolve_device, run_command, warmup_cosine
+from training import Progress, Run, aligned, fit, resolve_device, run_command, warmup_cosine
 from vision.config import DESCRIPTIONS, PRESETS, VisionConfig
 from vision.data import Images, load_images
 from vision.model import Encoder
@@ -111,19 +111,11 @@ def _pairs(model: Encoder, images: Images, config: VisionConfig) -> ImagePairs:
 
 def summary(result: dict[str, Any]) -> str:
     """The result as a small table."""
-    columns = {
-        "selection": result["selection"],
-        "updates": f"{result['updates']}",
-        "loss": "-" if result["loss"] is None else f"{result['loss']:.4f}",
-        "recall@1 u->v": f"{result['recall_at_1_u_to_v']:.4f}",
-        "v->u": f"{result['recall_at_1_v_to_u']:.4f}",
-        "untrained": f"{result['recall_at_1_untrained']:.4f}",
-        "seconds": f"{result['seconds']:.1f}",
-        "folder": result["out"],
-    }
-    widths = [max(len(name), len(value)) for name, value in columns.items()]
-    lines = (columns.keys(), columns.values())
-    return "".join("  ".join(map(str.ljust, line, widths)).rstrip() + "\n" for line in lines)
+    loss = "-" if result["loss"] is None else f"{result['loss']:.4f}"
+    recalls = [f"{result[f'recall_at_1{key}']:.4f}" for key in ("_u_to_v", "_v_to_u", "_untrained")]
+    row = [result["selection"], str(result["updates"]), loss, *recalls, str(result["seconds"]), result["out"]]
+    header = ["selection", "updates", "loss", "recall@1 u->v", "v->u", "untrained", "seconds", "folder"]
+    return aligned(header, [row])
 
 
 def default_folder(name: str, selection: str) -> Path:

@@ -249,7 +249,9 @@ def test_the_command_line_reads_the_standard_library_and_needs_no_network(tmp_pa
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "text.train", "smoke", "--selection", "spectral", "--device", "cpu"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "https_proxy": "http://127.0.0.1:9"},
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        | {"HF_HUB_OFFLINE": "1", "https_proxy": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
         check=False,

@@ -57,3 +57,15 @@ def test_views_are_the_same_for_every_encoder():
 def test_evaluation_is_a_function_of_the_seed():
     one, other = (held_out(augmentation=Augmentation(), seed=seed).embed(None)[0] for seed in (0, 1))
     assert not torch.equal(one, other)
+
+
+def test_every_update_sees_new_views():
+    pairs = held_out(augmentation=Augmentation())
+    pairs.model.eval()
+    seen = []
+    for update in (0, 1, 0):
+        pairs.begin_update(update)
+        with torch.no_grad():
+            seen.append(pairs.encode(torch.arange(12), purpose="train")[0])
+    assert not torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[0], seen[2])

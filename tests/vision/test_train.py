@@ -169,6 +169,13 @@ def test_options_of_colour_change_the_views_of_colour_pictures(name, value):
     assert not torch.equal(*embeddings)
 
 
+def test_the_first_weights_depend_on_the_seed(tmp_path):
+    for seed in (0, 1):
+        run(tmp_path / str(seed), seed=seed, learning_rate=0.0)  # the weights stay what they were
+    one, other = (torch.load(tmp_path / seed / "model.pt", weights_only=True) for seed in "01")
+    assert not torch.equal(one["backbone.conv1.weight"], other["backbone.conv1.weight"])
+
+
 def test_checkpoints_are_written_as_often_as_asked(tmp_path, monkeypatch):
     written = []
     checkpoint = Run.checkpoint
