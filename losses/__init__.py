@@ -10,7 +10,7 @@ learned.
 
 from losses.infonce import Loss, Reduction, clip, clip_sum, info_nce, nt_xent, value_and_gradient
 from losses.retrieval import mean_reciprocal_rank, positive_ranks, recall_at
-from losses.similarity import in_full_precision, take_rows
+from losses.similarity import in_full_precision
 
 LOSSES: dict[str, Loss] = {
     "info_nce": info_nce,
@@ -31,6 +31,5 @@ __all__ = [
     "nt_xent",
     "positive_ranks",
     "recall_at",
-    "take_rows",
     "value_and_gradient",
 ]

@@ -25,86 +25,63 @@ from losses.similarity import Similarity, row_sum
 
 @dataclass(frozen=True)
 class Contrast:
-    """Every anchor of a batch against its negatives, in the direction of u and in that of v."""
+    """Every anchor of a batch against its negatives; the leading axis holds the direction of u, then that of v."""
 
-    of_u: "Direction"
-    of_v: "Direction"
-
-    @classmethod
-    def of(cls, logits: Similarity) -> "Contrast":
-        """From similarities divided by the temperature; the blocks within the views are optional."""
-        positive = logits.cross.diagonal(dim1=-2, dim2=-1)
-        return cls(
-            Direction.of(logits.cross, logits.within_u, positive),
-            Direction.of(logits.cross.mT, logits.within_v, positive),
-        )
-
-    def losses(self) -> tuple[Float[Tensor, "*lead batch"], Float[Tensor, "*lead batch"]]:
-        """The loss of each anchor of u, and of each anchor of v, in nats."""
-        return functional.softplus(self.of_u.excess), functional.softplus(self.of_v.excess)
-
-    def slope(self, weight_u: Tensor | float, weight_v: Tensor | float) -> Similarity:
-        """The gradient of sum(weight_u * losses_u + weight_v * losses_v) with respect to the logits."""
-        (cross_u, within_u), (cross_v, within_v) = self.of_u.slope(weight_u), self.of_v.slope(weight_v)
-        return Similarity(cross_u + cross_v.mT, within_u, within_v)
-
-
-@dataclass(frozen=True)
-class Direction:
-    """The anchors of one view. An anchor's own column in a block is no negative of it."""
-
-    weights: list[Float[Tensor, "*lead batch batch"]]
-    """e^(negative - peak) for each block of keys, 0 where there is no negative."""
-    total: Float[Tensor, "*lead batch"]
-    """Their sum over all blocks."""
-    excess: Float[Tensor, "*lead batch"]
-    """logsumexp of the negatives, minus the positive."""
+    weights: list[Float[Tensor, "directions *lead batch batch"]]
+    """e^(negative - peak): keys of the other view, then of the same view if they count; 0 where there is none."""
+    total: Float[Tensor, "directions *lead batch"]
+    """Sum of an anchor's weights."""
+    excess: Float[Tensor, "directions *lead batch"]
+    """logsumexp of an anchor's negatives, minus its positive."""
 
     @classmethod
-    def of(cls, cross: Tensor, within: Tensor | None, positive: Tensor) -> "Direction":
-        """Keys of the other view, and of the same view where they are given."""
-        blocks = [_without_diagonal(block) for block in (cross, within) if block is not None]
+    def of(cls, logits: Similarity, *, both: bool) -> "Contrast":
+        """From similarities divided by the temperature, for the anchors of u alone or of both views."""
+        cross, within_u, within_v = logits
+        positive = cross.diagonal(dim1=-2, dim2=-1)
+        blocks = [torch.stack([cross, cross.mT] if both else [cross])]
+        if within_u is not None and within_v is not None:
+            blocks.append(torch.stack([within_u, within_v] if both else [within_u]))
+        for block in blocks:  # an anchor's partner, and the anchor itself, are no negatives of it
+            block.diagonal(dim1=-2, dim2=-1).fill_(-torch.inf)
         peak = blocks[0].amax(-1)
         if len(blocks) == 2:
             peak = torch.maximum(peak, blocks[1].amax(-1))
         weights = [block.sub_(peak[..., None]).exp_() for block in blocks]
-        total = row_sum(weights[0])
-        if len(blocks) == 2:
-            total = total + row_sum(weights[1])
+        total = row_sum(weights[0]) if len(weights) == 1 else row_sum(weights[0]) + row_sum(weights[1])
         return cls(weights, total, total.log() + peak - positive)
 
-    def slope(self, weight: Tensor | float) -> tuple[Tensor, Tensor | None]:
-        """The gradient of sum(weight * losses) with respect to the blocks of keys."""
+    def losses(self) -> Float[Tensor, "directions *lead batch"]:
+        """The loss of each anchor, in nats."""
+        return functional.softplus(self.excess)
+
+    def slope(self, weight: Float[Tensor, "directions *lead batch"] | float) -> Similarity:
+        """The gradient of sum(weight * losses) with respect to the logits."""
         wrong = weight * self.excess.sigmoid()
         share = (wrong / self.total)[..., None]
-        blocks = [weights * share for weights in self.weights]
-        blocks[0].diagonal(dim1=-2, dim2=-1).sub_(wrong)
-        return blocks[0], blocks[1] if len(blocks) == 2 else None
+        cross, *within = [weights * share for weights in self.weights]
+        cross.diagonal(dim1=-2, dim2=-1).sub_(wrong)
+        if len(cross) == 1:
+            return Similarity(cross[0], within[0][0] if within else None, None)
+        of_u, of_v = cross.unbind()
+        within_u, within_v = within[0].unbind() if within else (None, None)
+        return Similarity(of_u + of_v.mT, within_u, within_v)
 
 
-def anchor_losses(
-    logits: Similarity,
-) -> tuple[Float[Tensor, "*lead batch"], Float[Tensor, "*lead batch"]]:
+def anchor_losses(logits: Similarity, *, both: bool) -> Float[Tensor, "directions *lead batch"]:
     """`Contrast.of(logits).losses()` under autograd, with the slope above as its backward pass."""
     if not torch.is_grad_enabled() or not logits.cross.requires_grad:
-        return Contrast.of(logits).losses()
-    return _AnchorLosses.apply(*logits)  # pyright: ignore[reportReturnType]
+        return Contrast.of(logits, both=both).losses()
+    return _AnchorLosses.apply(both, *logits)  # pyright: ignore[reportReturnType]
 
 
 class _AnchorLosses(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, *logits: Tensor | None) -> tuple[Tensor, Tensor]:
-        contrast = Contrast.of(Similarity(*logits))  # pyright: ignore[reportArgumentType]
-        ctx.contrast = contrast
-        return contrast.losses()
+    def forward(ctx: Any, both: bool, *logits: Tensor | None) -> Tensor:
+        ctx.contrast = Contrast.of(Similarity(*logits), both=both)  # pyright: ignore[reportArgumentType]
+        return ctx.contrast.losses()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *weights: Tensor) -> Similarity:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return ctx.contrast.slope(*weights)
-
-
-def _without_diagonal(block: Float[Tensor, "*lead batch batch"]) -> Float[Tensor, "*lead batch batch"]:
-    block = block.clone(memory_format=torch.contiguous_format)
-    block.diagonal(dim1=-2, dim2=-1).fill_(-torch.inf)
-    return block
+    def backward(ctx: Any, weight: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return None, *ctx.contrast.slope(weight)

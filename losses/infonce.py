@@ -133,20 +133,23 @@ def nt_xent(
 
 @dataclass(frozen=True)
 class _Family:
-    """What tells the losses apart: negatives within the views, and the weight of each direction."""
+    """What tells the losses apart."""
 
     within: bool
-    of_u: float
-    of_v: float
+    """Whether the other embeddings of an anchor's own view are negatives too."""
+    both: bool
+    """Whether v has anchors as well."""
+    weight: float
+    """Of each direction."""
 
-    def combine(self, of_u: Tensor, of_v: Tensor) -> Tensor:
-        return of_u if self.of_v == 0 else self.of_u * of_u + self.of_v * of_v
+    def combine(self, losses: Float[Tensor, "directions *lead batch"]) -> Float[Tensor, "*lead batch"]:
+        return self.weight * (losses[0] + losses[1]) if self.both else losses[0]
 
 
-_INFO_NCE = _Family(within=False, of_u=1.0, of_v=0.0)
-_CLIP = _Family(within=False, of_u=0.5, of_v=0.5)
-_CLIP_SUM = _Family(within=False, of_u=1.0, of_v=1.0)
-_NT_XENT = _Family(within=True, of_u=0.5, of_v=0.5)
+_INFO_NCE = _Family(within=False, both=False, weight=1.0)
+_CLIP = _Family(within=False, both=True, weight=0.5)
+_CLIP_SUM = _Family(within=False, both=True, weight=1.0)
+_NT_XENT = _Family(within=True, both=True, weight=0.5)
 _FAMILIES: dict[Loss, _Family] = {
     info_nce: _INFO_NCE,
     clip: _CLIP,
@@ -179,10 +182,10 @@ def value_and_gradient(
             du, dv = torch.autograd.grad(values.sum(), (u, v))
         return values.detach(), du, dv
     with torch.no_grad():
-        contrast = Contrast.of(_logits(family, u, v, temperature, batches))
-        values = row_sum(family.combine(*contrast.losses())) / batches.shape[-1]
-        share = 1 / (batches.shape[-1] * temperature)
-        slope = contrast.slope(share * family.of_u, share * family.of_v)
+        contrast = Contrast.of(_logits(family, u, v, temperature, batches), both=family.both)
+        size = batches.shape[-1]
+        values = row_sum(family.combine(contrast.losses())) / size
+        slope = contrast.slope(family.weight / (size * temperature))
         return values, *pull_back(slope, u, v, batches=batches)
 
 
@@ -198,7 +201,7 @@ def _loss(
     if logits.cross.shape[-1] == 1:
         per_pair = logits.cross.squeeze(-1) * 0  # a single pair has no negatives
     else:
-        per_pair = family.combine(*anchor_losses(logits))
+        per_pair = family.combine(anchor_losses(logits, both=family.both))
     if reduction == "none":
         return per_pair
     total = row_sum(per_pair)

@@ -62,7 +62,8 @@ def similarity(
     if _one_product_is_less(u, batches):
         whole = _blocks(u, v, within=within)
         return whole.map(lambda gram: _cut_blocks(gram, batches))
-    return _blocks(take_rows(u, batches), take_rows(v, batches), within=within)
+    rows = _row_index(batches, u)
+    return _blocks(_take(u, rows, batches), _take(v, rows, batches), within=within)
 
 
 def pull_back(
@@ -77,30 +78,9 @@ def pull_back(
     if _one_product_is_less(u, batches):
         whole = slope.map(lambda block: _paste_blocks(block, batches, u.shape[-2]))
         return _multiply_back(whole, u, v)
-    du, dv = _multiply_back(slope, take_rows(u, batches), take_rows(v, batches))
-    return put_rows(du, batches, u), put_rows(dv, batches, v)
-
-
-def take_rows(
-    x: Float[Tensor, "*lead n dim"], index: Int[Tensor, "*any n_batches batch"]
-) -> Float[Tensor, "*lead n_batches batch dim"]:
-    """x[index] with leading dimensions: index is shared by all of them, or [*lead, n_batches, batch]."""
-    if x.dim() == 2:
-        return x[index]
-    lead, dim = x.shape[:-2], x.shape[-1]
-    flat = index.expand(*lead, *index.shape[-2:]).reshape(*lead, -1, 1).expand(*lead, -1, dim)
-    return x.gather(-2, flat).reshape(*lead, *index.shape[-2:], dim)
-
-
-def put_rows(
-    rows: Float[Tensor, "*lead n_batches batch dim"],
-    index: Int[Tensor, "*any n_batches batch"],
-    like: Float[Tensor, "*lead n dim"],
-) -> Float[Tensor, "*lead n dim"]:
-    """The transpose of `take_rows`: zeros of the shape of `like`, with every row added where it came from."""
-    lead, dim = like.shape[:-2], like.shape[-1]
-    flat = index.expand(*lead, *index.shape[-2:]).reshape(*lead, -1, 1).expand(*lead, -1, dim)
-    return torch.zeros_like(like).scatter_add_(-2, flat, rows.reshape(*lead, -1, dim))
+    rows = _row_index(batches, u)
+    du, dv = _multiply_back(slope, _take(u, rows, batches), _take(v, rows, batches))
+    return _put(du, rows, u), _put(dv, rows, v)
 
 
 def in_full_precision(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -120,6 +100,23 @@ def _one_product_is_less(u: Tensor, batches: Tensor) -> bool:
     return batches.shape[-2] * batches.shape[-1] * u.shape[-1] > u.shape[-2] ** 2
 
 
+def _row_index(
+    batches: Int[Tensor, "*any n_batches batch"], x: Float[Tensor, "*lead n dim"]
+) -> Int[Tensor, "*lead rows dim"]:
+    """The batches as an index for `gather` along the rows of x."""
+    flat = batches.flatten(-2)[..., None]
+    return flat.expand(*x.shape[:-2], flat.shape[-2], x.shape[-1])
+
+
+def _take(x: Tensor, rows: Tensor, batches: Tensor) -> Float[Tensor, "*lead n_batches batch dim"]:
+    return x.gather(-2, rows).unflatten(-2, batches.shape[-2:])
+
+
+def _put(taken: Tensor, rows: Tensor, like: Tensor) -> Float[Tensor, "*lead n dim"]:
+    """The transpose of `_take`: zeros, with every row added where it came from."""
+    return torch.zeros_like(like).scatter_add_(-2, rows, taken.flatten(-3, -2))
+
+
 def _blocks(u: Tensor, v: Tensor, *, within: bool) -> Similarity:
     # Autocast would run these products in half precision; they are a small part of any step.
     with torch.autocast(u.device.type, enabled=False):
@@ -130,8 +127,10 @@ def _blocks(u: Tensor, v: Tensor, *, within: bool) -> Similarity:
 def _multiply_back(slope: Similarity, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     cross, within_u, within_v = slope
     du, dv = cross @ v, cross.mT @ u
-    if within_u is not None and within_v is not None:
-        du, dv = du + (within_u + within_u.mT) @ u, dv + (within_v + within_v.mT) @ v
+    if within_u is not None:
+        du = du + (within_u + within_u.mT) @ u
+    if within_v is not None:
+        dv = dv + (within_v + within_v.mT) @ v
     return du, dv
 
 

@@ -15,7 +15,7 @@ from losses import LOSSES
 from synthetic.config import SyntheticConfig
 from synthetic.pairs import FreePairs
 from theory import Optimum, aligned_gram, distance_to_optimum, minimum
-from training import Moment, Progress, Run, constant, fit
+from training import GradientDescent, Moment, Progress, Run, constant, fit
 
 Statistic = dict[str, int | float]
 """{"mean", "std", "n"} over the seeds; std is that of the sample (n - 1), 0 for one seed."""
@@ -75,7 +75,7 @@ def _one_selection(
             selection=rule,
             loss=LOSSES[config.loss],
             temperature=config.temperature,
-            optimizer=torch.optim.SGD([task.raw], lr=config.learning_rate),
+            optimizer=GradientDescent([task.raw], config.learning_rate),
             learning_rate=constant(config.learning_rate),
             batch_size=batch_size,
             updates=updates,

@@ -7,6 +7,7 @@ run.finish({"recall_at_1": ...})
 """
 
 from training.command import resolve_device, run_command
+from training.descent import GradientDescent
 from training.loop import Moment, fit
 from training.progress import Progress
 from training.run import Run, write_json
@@ -16,6 +17,7 @@ from training.task import EncodedPairs, Task
 
 __all__ = [
     "EncodedPairs",
+    "GradientDescent",
     "Moment",
     "Progress",
     "Run",

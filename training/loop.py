@@ -7,13 +7,15 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.optim import Optimizer
 
 from batching import Combinations, Plan, Seed, Selection, Step
 from losses import Loss
+from training.descent import GradientDescent
 from training.progress import Progress
 from training.run import Run
 from training.task import Task
+
+Optimizer = torch.optim.Optimizer | GradientDescent
 
 
 @dataclass(frozen=True)

@@ -46,13 +46,12 @@ def test_weights_are_a_function_of_the_seed_and_leave_the_generator_alone(tokeni
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    first, again, other = (encoder_of(tokenizer, seed=seed)(*everything(tokenizer)) for seed in (1, 1, 2))
-    assert not torch.equal(first, other)
-    torch.manual_seed(0)
-    first = encoder_of(tokenizer, seed=1).eval()(*everything(tokenizer))
-    again = encoder_of(tokenizer, seed=1).eval()(*everything(tokenizer))
-    assert torch.equal(first, again)
-    assert torch.equal(torch.rand(3), expected)
+    first = encoder_of(tokenizer, seed=1).state_dict()
+    assert torch.equal(torch.rand(3), expected), "the generator is where it was"
+    again, other = (encoder_of(tokenizer, seed=seed).state_dict() for seed in (1, 2))
+    key = "bert.embeddings.word_embeddings.weight"
+    assert torch.equal(first[key], again[key])
+    assert not torch.equal(first[key], other[key])
 
 
 def test_a_saved_model_opens_without_this_project_and_without_a_network(tokenizer, tmp_path, monkeypatch, capsys):

@@ -8,7 +8,7 @@ import torch
 
 from batching import derived_seed, make_selection
 from losses import clip, clip_sum
-from training import EncodedPairs, Moment, Progress, Run, constant, fit, warmup_cosine
+from training import EncodedPairs, GradientDescent, Moment, Progress, Run, constant, fit, warmup_cosine
 
 
 class Lookup(EncodedPairs):
@@ -197,3 +197,22 @@ def test_loss_of_the_line_is_the_mean_since_the_line_before():
     assert [moment.update for moment in seen] == [0, 4, 8]
     assert seen[0].loss is None
     assert [moment.loss.item() for moment in seen[1:]] == pytest.approx([expected.item()] * 2)
+
+
+def test_plain_gradient_descent_is_torchs_without_momentum():
+    tables = [torch.nn.Parameter(torch.randn(3, 2, generator=torch.Generator().manual_seed(i))) for i in (0, 0, 1)]
+    ours, theirs, idle = (
+        GradientDescent([tables[0], tables[2]], 0.1),
+        torch.optim.SGD([tables[1]], lr=0.1),
+        tables[2],
+    )
+    before = idle.detach().clone()
+    for rate in (0.1, 0.3):
+        for optimizer, table in ((ours, tables[0]), (theirs, tables[1])):
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.zero_grad()
+            (table**3).sum().backward()
+            optimizer.step()
+    torch.testing.assert_close(tables[0], tables[1])
+    assert torch.equal(idle, before), "what has no gradient does not move"
+    assert ours.state_dict() == {}
