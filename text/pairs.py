@@ -1,33 +1,39 @@
 """Questions and answers as pairs: pair i is query i and the passage that answers it, both tokenised."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
+from tokenizers import Tokenizer
 from torch import Tensor
 from typing_extensions import override
 
 from batching import derived_seed
+from text.docstrings import Pair
 from text.model import Encoder
 from text.tokens import Tokens
 from training import EncodedPairs
 
-_EMBED_BATCH_SIZE = 256
+_PAIRS_AT_ONCE = 256
+_TEXTS_AT_ONCE = 32
+"""Few enough that texts of like length come together, many enough to keep two cores busy."""
 
 
 class TextPairs(EncodedPairs):
-    """Pair i is text i of the queries and text i of the passages, through the same encoder.
+    """Pair i is query i and passage i, through the same encoder.
 
     Args:
         encoder: Of queries and passages.
-        queries: On the encoder's device.
-        passages: As many, likewise.
+        tokenizer: Of both.
+        pairs: The texts.
         seed: Of dropout, together with the update's number.
     """
 
-    def __init__(self, encoder: Encoder, queries: Tokens, passages: Tokens, *, seed: int) -> None:
-        """See the class."""
-        super().__init__(encoder, n_pairs=len(queries), seed=seed, embed_batch_size=_EMBED_BATCH_SIZE)
-        self.queries = queries
-        self.passages = passages
+    def __init__(self, encoder: Encoder, tokenizer: Tokenizer, pairs: Sequence[Pair], *, seed: int) -> None:
+        """Tokenise all texts, once, to where the encoder is."""
+        super().__init__(encoder, n_pairs=len(pairs), seed=seed, embed_batch_size=_PAIRS_AT_ONCE)
+        texts = [pair.query for pair in pairs] + [pair.passage for pair in pairs]
+        self.tokens = Tokens.of(tokenizer, texts, device=next(encoder.parameters()).device)
 
     @override
     def begin_update(self, update: int) -> None:
@@ -39,19 +45,10 @@ class TextPairs(EncodedPairs):
     def encode(
         self, index: Int[Tensor, " n"], *, purpose: str
     ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"]]:
-        return self.model(*self.queries.batch(index)), self.model(*self.passages.batch(index))
-
-    @override
-    @torch.no_grad()
-    def embed(self, index: Int[Tensor, " n"] | None) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"]]:
-        """The embeddings of these pairs, without dropout."""
-        self.model.eval()
-        index = torch.arange(self.n_pairs) if index is None else index
-        return self._embed_texts(self.queries, index), self._embed_texts(self.passages, index)
-
-    def _embed_texts(self, texts: Tokens, index: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
-        """Chunk by chunk in the order of their lengths, so that a long text pads only its likes."""
-        index = index.to(texts.offsets.device)
-        order = texts.lengths[index].argsort(stable=True)
-        chunks = [self.model(*texts.batch(part)) for part in index[order].split(self.embed_batch_size)]
-        return torch.cat(chunks)[order.argsort()]
+        index = index.to(self.tokens.offsets.device)
+        texts = torch.cat([index, index + self.n_pairs])  # queries come first, then passages
+        # In the order of their lengths a long text pads only its likes: a third less to compute.
+        order = self.tokens.lengths[texts].argsort(stable=True)
+        chunks = [self.model(*self.tokens.batch(part)) for part in texts[order].split(_TEXTS_AT_ONCE)]
+        u, v = torch.cat(chunks)[order.argsort()].chunk(2)
+        return u, v

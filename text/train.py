@@ -22,11 +22,11 @@ import tyro
 from batching import derived_seed, permutation
 from losses import LOSSES
 from text.config import DESCRIPTIONS, PRESETS, TextConfig
-from text.docstrings import Pair, read_docstrings
+from text.docstrings import read_docstrings
 from text.model import build_encoder, save_model
 from text.pairs import TextPairs
 from text.retrieve import comparison, retrieval_metrics, tfidf_embeddings
-from text.tokens import Tokens, build_tokenizer, build_vocabulary
+from text.tokens import build_tokenizer, build_vocabulary
 from training import Progress, Run, fit, resolve_device, run_command, warmup_cosine
 
 
@@ -64,19 +64,16 @@ def main(config: TextConfig) -> dict[str, Any]:
         seed=derived_seed(config.seed, "weights"),
     ).to(device)
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-
-    def tokenised(pairs: Sequence[Pair]) -> TextPairs:
-        queries, passages = (Tokens.of(tokenizer, texts, device=device) for texts in zip(*pairs, strict=True))
-        return TextPairs(encoder, queries, passages, seed=config.seed)
-
-    validation, test = tokenised(corpus.validation), tokenised(corpus.test)
+    task, validation, test = (
+        TextPairs(encoder, tokenizer, pairs, seed=config.seed) for pairs in (train, corpus.validation, corpus.test)
+    )
     systems = {
         "tfidf": retrieval_metrics(*tfidf_embeddings(*zip(*corpus.test, strict=True))),
         "untrained": retrieval_metrics(*test.embed(None)),
     }
     with Progress(f"docstrings {config.selection}", config.updates) as progress:
         last = fit(
-            tokenised(train),
+            task,
             selection=config.rule(),
             loss=LOSSES[config.loss],
             temperature=config.temperature,

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from text.docstrings import Pair
 from text.model import build_encoder
 from text.pairs import TextPairs
-from text.tokens import Tokens, build_tokenizer, build_vocabulary
+from text.tokens import build_tokenizer, build_vocabulary
 
 QUERIES = ["open the socket", "close", "every calendar of every turtle, of every thread", "a lock"] * 100
 PASSAGES = [f"{query} {'waits ' * (i % 7)}" for i, query in enumerate(QUERIES)]
@@ -17,7 +18,7 @@ def pairs():
     encoder = build_encoder(
         vocabulary_size=tokenizer.get_vocab_size(), max_tokens=16, layers=1, hidden=16, heads=2, dropout=0.5, seed=0
     )
-    return TextPairs(encoder, Tokens.of(tokenizer, QUERIES), Tokens.of(tokenizer, PASSAGES), seed=3)
+    return TextPairs(encoder, tokenizer, [Pair(*texts) for texts in zip(QUERIES, PASSAGES, strict=True)], seed=3)
 
 
 def encode(pairs, update, index=(0, 1, 2)):
@@ -35,34 +36,40 @@ def test_dropout_is_a_function_of_seed_and_update(pairs):
     assert not torch.allclose(encode(pairs, 5), first)
 
 
-def test_queries_and_passages_share_the_encoder_and_their_order(pairs):
+def alone(pairs, text):
+    """The embedding of one text by itself, without padding."""
     pairs.model.eval()
-    index = torch.tensor([7, 2, 5])
-    u, v = pairs.encode(index, purpose="embed")
-    torch.testing.assert_close(u, pairs.model(*pairs.queries.batch(index)))
-    torch.testing.assert_close(v, pairs.model(*pairs.passages.batch(index)))
+    return pairs.model(*pairs.tokens.batch(torch.tensor([text])))[0]
 
 
-def test_embeddings_have_no_dropout_and_come_in_the_order_asked_for(pairs):
+def test_queries_and_passages_share_the_encoder_and_come_in_the_order_asked_for(pairs):
+    index = torch.tensor([7, 2, 5, 2])
+    pairs.model.eval()
+    u, v = pairs.encode(index, purpose="train")
+    for i, pair in enumerate(index.tolist()):
+        torch.testing.assert_close(u[i], alone(pairs, pair))
+        torch.testing.assert_close(v[i], alone(pairs, len(QUERIES) + pair))
+
+
+def test_embeddings_have_no_dropout_and_no_gradient(pairs):
+    pairs.model.train()
     index = torch.randperm(len(QUERIES), generator=torch.Generator().manual_seed(0))[:300]
-    index[7] = index[3]
     u, v = pairs.embed(index)
-    pairs.model.eval()
-    expected = pairs.encode(index, purpose="embed")
-    torch.testing.assert_close(u, expected[0])
-    torch.testing.assert_close(v, expected[1])
     assert not u.requires_grad
     everything = pairs.embed(None)
     torch.testing.assert_close(everything[0][index], u)
-    torch.testing.assert_close(u.norm(dim=1), torch.ones(300))
+    torch.testing.assert_close(everything[1][index], v)
+    torch.testing.assert_close(u[17], alone(pairs, int(index[17])))
+    torch.testing.assert_close(v.norm(dim=1), torch.ones(300))
 
 
-def test_embeddings_do_not_pad_short_texts_to_the_longest_of_all(pairs, monkeypatch):
-    """With 256 of 400 texts at a time, the first chunk holds none of the longest."""
-    widths = []
+def test_a_long_text_pads_only_its_likes(pairs, monkeypatch):
+    sizes = []
     forward = pairs.model.forward
-    monkeypatch.setattr(pairs.model, "forward", lambda ids, mask: widths.append(ids.shape[1]) or forward(ids, mask))
-    pairs.embed(None)
-    longest = [int(side.lengths.max()) for side in (pairs.queries, pairs.passages)]
-    assert widths[1::2] == longest
-    assert widths[0] < longest[0]
+    monkeypatch.setattr(pairs.model, "forward", lambda *batch: sizes.append(batch[0].numel()) or forward(*batch))
+    index = torch.arange(64)
+    pairs.encode(index, purpose="train")
+    lengths = pairs.tokens.lengths
+    needed = int(lengths[index].sum() + lengths[index + len(QUERIES)].sum())
+    side_by_side = 64 * int(lengths[index].max() + lengths[index + len(QUERIES)].max())
+    assert needed <= sum(sizes) < 0.8 * side_by_side
