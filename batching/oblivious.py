@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import torch
 from typing_extensions import override
 
 from batching.combinations import Combinations
-from batching.plan import Embed, Plan, Selection, device_of, none_left, replicated
+from batching.plan import Embed, Plan, Selection, everyone, none_left
 from batching.seeded import Seed, permutation
 
 
@@ -20,8 +19,7 @@ class Full(Selection):
 
     @override
     def plan(self, n_pairs: int, batch_size: int, *, seed: Seed, epoch: int, embed: Embed) -> Plan:
-        everything = torch.arange(n_pairs, device=device_of(seed))
-        return Plan(replicated(everything[None], seed), none_left(seed), "partition")
+        return Plan(everyone(n_pairs, seed)[..., None, :], none_left(seed), "partition")
 
 
 @dataclass(frozen=True)

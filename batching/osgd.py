@@ -1,7 +1,7 @@
 """Ordered SGD over batches: train on the batches of largest loss."""
 
 from dataclasses import dataclass
-from math import comb
+from math import comb, prod
 from typing import ClassVar
 
 import torch
@@ -86,7 +86,7 @@ class OrderedSGD(Selection):
     def _hardest_of_all(self, n_pairs: int, batch_size: int, embed: Embed) -> Int[Tensor, "*replicates keep batch"]:
         u, v = embed(None)
         table = Combinations(n_pairs, batch_size)
-        chunk = max(1, _ENTRIES_AT_ONCE // (batch_size**2 * u[..., 0, 0].numel()))
+        chunk = max(1, _ENTRIES_AT_ONCE // (batch_size**2 * prod(u.shape[:-2])))
         best: list[Tensor] = []
         best_scores: list[Tensor] = []
         for start in range(0, len(table), chunk):

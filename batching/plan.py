@@ -121,6 +121,7 @@ def none_left(seed: Seed) -> Int[Tensor, "*replicates left"]:
     return torch.empty(*lead, 0, dtype=torch.long, device=device_of(seed))
 
 
-def replicated(table: Int[Tensor, "n_batches batch"], seed: Seed) -> Int[Tensor, "*replicates n_batches batch"]:
-    """The same batches for every replicate."""
-    return table.expand(len(seed), *table.shape) if isinstance(seed, Tensor) else table
+def everyone(n_pairs: int, seed: Seed) -> Int[Tensor, "*replicates n_pairs"]:
+    """All pairs in their order, for every replicate."""
+    index = torch.arange(n_pairs, device=device_of(seed))
+    return index.expand(len(seed), n_pairs) if isinstance(seed, Tensor) else index

@@ -7,14 +7,13 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse.linalg import eigsh
 from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
 from batching.assignment import balanced_assignment
 from batching.kmeans import kmeans_centres
-from batching.plan import Embed, Plan, Selection
+from batching.plan import Embed, Plan, Selection, everyone
 from batching.seeded import Seed, derived_seed, permutation
 
 _DENSE = 256
@@ -99,7 +98,8 @@ class Spectral(Selection):
         pool = self._pool_size(n_pairs, batch_size)
         n_pools = n_pairs // pool
         turn = epoch if self.replan == "epoch" else epoch // n_pools
-        order = permutation(seed, "spectral", turn, n_pairs)
+        whole = pool == n_pairs
+        order = everyone(n_pairs, seed) if whole else permutation(seed, "spectral", turn, n_pairs)
         pools = list(enumerate(order[..., : n_pools * pool].split(pool, -1)))
         if self.replan == "pool":
             pools = [pools[epoch % n_pools]]
@@ -154,6 +154,8 @@ def _leading_eigenvectors(matrix: Float[Tensor, "*replicates n n"], k: int) -> F
     n = matrix.shape[-1]
     if n <= _DENSE or matrix.is_cuda or k >= n // 2:
         return torch.linalg.eigh(matrix).eigenvectors[..., -k:].flip(-1)
+    from scipy.sparse.linalg import eigsh  # a quarter of a second that small problems need not wait for
+
     vectors = []
     for number, one in enumerate(matrix.reshape(-1, n, n).numpy()):
         # A seeded start makes Lanczos' iteration, and so the plan, repeatable.

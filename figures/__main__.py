@@ -26,10 +26,11 @@ def figures_of(results: pd.DataFrame, curves: pd.DataFrame, grams: pd.DataFrame)
         yield f"heatmaps_{_sizes(rows)}", heatmaps.draw(rows)
 
 
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """PDF and PNG without dates or versions inside, so that the same table gives the same bytes."""
+def save(figure: Figure, folder: Path, name: str, *, pdf: bool = True) -> None:
+    """PDF and PNG, without dates or versions inside, so that the same table gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    if pdf:
+        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
     figure.savefig(folder / f"{name}.png", metadata={"Software": None})
     plt.close(figure)
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m figures", description=__doc__)
     parser.add_argument(
-        "--run", nargs="+", type=Path, metavar="FOLDER", help="draw these synthetic runs, into them"
+        "--run", nargs="+", type=Path, metavar="FOLDER", help="draw these synthetic runs, PNG, into them"
     )
     parser.add_argument("--out", type=Path, default=OUT, help="where figures of the committed tables go")
     options = parser.parse_args(arguments)
@@ -67,7 +68,7 @@ def _draw_runs(folders: Sequence[Path]) -> None:
             raise SystemExit(2)
         tables = [make(finished) for make in (synthetic_results, synthetic_curves, synthetic_grams)]
         for name, figure in figures_of(*tables):
-            save(figure, folder, name.split("_N")[0])
+            save(figure, folder, name.split("_N")[0], pdf=False)
         sys.stdout.write(f"figures in {folder}\n")
 
 

@@ -30,7 +30,6 @@ DIVERGING = "RdBu_r"
 _SETTINGS: Any = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
-    "savefig.bbox": "tight",
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,

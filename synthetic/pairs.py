@@ -55,6 +55,7 @@ class FreePairs:
             self._directions = (version, raw / length, length)
         return self._directions[1:]
 
+    @torch.inference_mode()
     def embed(
         self, index: Int[Tensor, "replicates n"] | None
     ) -> tuple[Float[Tensor, "replicates n dim"], Float[Tensor, "replicates n dim"]]:
@@ -65,6 +66,7 @@ class FreePairs:
         rows = index[..., None].expand(*index.shape, u.shape[-1])
         return u.gather(1, rows), v.gather(1, rows)
 
+    @torch.inference_mode()
     def accumulate(
         self,
         batches: Int[Tensor, "*replicates n_batches batch"],

@@ -14,7 +14,6 @@ positives are shifted by one (v_i = u_(i-1)), far from the minimum of every loss
 from collections.abc import Iterator
 from functools import lru_cache
 
-import networkx as nx
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -217,6 +216,8 @@ def _pair_by_enumeration(weight: Float[np.ndarray, "r n n"]) -> Int[np.ndarray, 
 
 def _pair_by_matching(weight: Float[np.ndarray, "r n n"]) -> Int[np.ndarray, "r n"]:
     """The heaviest perfect matching of the complete graph, one matrix after the other."""
+    import networkx as nx  # a fifth of a second that smaller problems need not wait for
+
     n = weight.shape[-1]
     rows, columns = np.triu_indices(n, k=1)
     # Python integers keep the matching algorithm exact; float weights may lose a tight edge.

@@ -85,7 +85,7 @@ def test_a_run_folder_has_what_it_promises(tmp_path):
     assert arrays["full_loss_osgd"][-1].mean() == pytest.approx(result["selections"]["osgd"]["full_loss"]["mean"])
     starts = {name: arrays[f"full_loss_{name}"][0].tolist() for name in result["selections"]}
     assert len({tuple(start) for start in starts.values()}) == 1, "every selection starts from the same embeddings"
-    assert {path.suffix for path in out.glob("gap_curves.*")} == {".pdf", ".png"}
+    assert (out / "gap_curves.png").stat().st_size > 5000
     assert (out / "heatmaps.png").stat().st_size > 5000
 
 
