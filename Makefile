@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 # The environment that `make install` makes, or else (on a machine without a network) the Python at hand.
-RUN = $(if $(wildcard .venv/bin/python),.venv/bin/python,$(PYTHON))
+RUN = $(shell test -x .venv/bin/python && echo .venv/bin/python || echo $(PYTHON))
 OUT ?= runs/gpu-tables
 GPU_MINUTES ?= 9
 SOURCE ?= ../mini-batch-cl

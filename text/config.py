@@ -162,6 +162,8 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 PRESETS: dict[str, TextConfig] = {
     # python -m text.train docstrings --selection spectral
+    # Python 3.11.7, seeds 0 and 1, 271 test pairs (standard error 0.025): MRR@10 shuffled 0.31 and 0.34, spectral
+    # 0.32 and 0.32, before training 0.11, TF-IDF 0.50. Some 50 CPU seconds, 65 with spectral.
     "docstrings": TextConfig(),
     # python -m text.train smoke
     "smoke": TextConfig(
@@ -181,7 +183,7 @@ PRESETS: dict[str, TextConfig] = {
 }
 
 DESCRIPTIONS: dict[str, str] = {
-    "docstrings": "Trains on the standard library's docstrings.",
-    "smoke": "The same on 64 pairs, 6 updates: does everything run?",
+    "docstrings": "The standard library's docstrings, under a minute on 2 cores: MRR@10 from 0.11 to 0.3.",
+    "smoke": "The same with 64 pairs and 6 updates, to see that everything runs.",
 }
 """One line for each preset, shown by --help."""

@@ -138,6 +138,19 @@ class Interrupted(Exception):
     """What stops a run in the tests."""
 
 
+def test_a_run_stopped_after_its_last_update_ends_the_same(tiny, traces, traces_of, monkeypatch):
+    def never(*_):
+        raise Interrupted
+
+    config = tiny()
+    monkeypatch.setattr(Run, "finish", never)
+    with pytest.raises(Interrupted):
+        main(config)
+    monkeypatch.undo()
+    main(config)
+    assert traces(config.out) == traces_of()
+
+
 @pytest.mark.parametrize(
     "change", [{"selection": name} for name in SELECTIONS] + [{"selection": "spectral", "replan": "pool"}]
 )
