@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -41,7 +41,6 @@ class Plan:
     """partition: every pair but the remainder once; cover: every pair, some often; subset: some pairs."""
     reduction: Literal["step", "mean", "sum"] = "step"
     """step: an update for every batch; mean, sum: one update with the mean or the sum of all batches' losses."""
-    info: dict[str, float | str] = field(default_factory=dict)
 
     @property
     def n_batches(self) -> int:

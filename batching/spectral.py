@@ -1,7 +1,6 @@
 """Even-sized spectral clustering: batches whose pairwise losses are large, as published by Cho et al."""
 
 from dataclasses import dataclass
-from time import perf_counter
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -94,7 +93,6 @@ class Spectral(Selection):
 
     @override
     def plan(self, n_pairs: int, batch_size: int, *, seed: Seed, epoch: int, embed: Embed) -> Plan:
-        begin = perf_counter()
         pool = self._pool_size(n_pairs, batch_size)
         n_pools = n_pairs // pool
         turn = epoch if self.replan == "epoch" else epoch // n_pools
@@ -110,7 +108,6 @@ class Spectral(Selection):
             torch.cat(batches, -2),
             order[..., n_pools * pool :],
             "partition" if self.replan == "epoch" or n_pools == 1 else "subset",
-            info={"selection_seconds": perf_counter() - begin},
         )
 
     def _pool_size(self, n_pairs: int, batch_size: int) -> int:

@@ -10,7 +10,7 @@ from training.command import resolve_device, run_command
 from training.descent import GradientDescent
 from training.loop import Moment, fit
 from training.progress import Progress
-from training.run import Run, write_json
+from training.run import Run
 from training.schedule import constant, warmup_cosine
 from training.table import aligned
 from training.task import EncodedPairs, Task
@@ -28,5 +28,4 @@ __all__ = [
     "resolve_device",
     "run_command",
     "warmup_cosine",
-    "write_json",
 ]

@@ -131,11 +131,10 @@ class Run:
             np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
         _temporary(target).replace(target)
 
-    def finish(self, result: Mapping[str, Any], *, keep_checkpoint: bool = False) -> None:
-        """Write result.json, which makes the run a finished one."""
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write result.json, which makes the run a finished one; its checkpoint is needed no more."""
         write_json(self.path / "result.json", {"status": "done", **result, "seconds": round(self.seconds(), 3)})
-        if not keep_checkpoint:
-            (self.path / "checkpoint.pt").unlink(missing_ok=True)
+        (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
