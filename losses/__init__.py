@@ -8,9 +8,9 @@
 learned.
 """
 
-from losses.infonce import Loss, Reduction, clip, clip_sum, info_nce, nt_xent, value_and_gradient
+from losses.infonce import clip, clip_sum, info_nce, nt_xent, value_and_gradient
+from losses.pairs import Loss, Reduction, in_full_precision
 from losses.retrieval import mean_reciprocal_rank, positive_ranks, recall_at
-from losses.similarity import in_full_precision
 
 LOSSES: dict[str, Loss] = {
     "info_nce": info_nce,

@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from losses.similarity import Similarity, row_sum
+from losses.pairs import row_sum
+from losses.similarity import Similarity
 
 
 @dataclass(frozen=True)

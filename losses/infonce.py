@@ -10,33 +10,14 @@ The names differ in two choices only:
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from losses.contrast import Contrast, anchor_losses
-from losses.similarity import Similarity, pull_back, row_sum, similarity
-
-Reduction = Literal["mean", "sum", "none"]
-
-
-@runtime_checkable
-class Loss(Protocol):
-    """What every loss is: a pure function of paired unit embeddings."""
-
-    def __call__(
-        self,
-        u: Float[Tensor, "*lead n dim"],
-        v: Float[Tensor, "*lead n dim"],
-        *,
-        temperature: float | Float[Tensor, ""],
-        reduction: Reduction = "mean",
-        batches: Int[Tensor, "*any n_batches batch"] | None = None,
-    ) -> Float[Tensor, "*values"]:
-        """The loss of one batch, or of each batch of a table."""
-        ...
+from losses.pairs import Loss, Reduction, row_sum
+from losses.similarity import Similarity, pull_back, similarity
 
 
 def info_nce(

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from losses.similarity import in_full_precision
+from losses.pairs import in_full_precision
 
 
 def positive_ranks(

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-_SHORT = 16
+from losses.pairs import in_full_precision, put, row_index, take
 
 
 class Similarity(NamedTuple):
@@ -62,8 +62,8 @@ def similarity(
     if _one_product_is_less(u, batches):
         whole = _blocks(u, v, within=within)
         return whole.map(lambda gram: _cut_blocks(gram, batches))
-    rows = _row_index(batches, u)
-    return _blocks(_take(u, rows, batches), _take(v, rows, batches), within=within)
+    rows = row_index(batches, u)
+    return _blocks(take(u, rows, batches), take(v, rows, batches), within=within)
 
 
 def pull_back(
@@ -78,43 +78,14 @@ def pull_back(
     if _one_product_is_less(u, batches):
         whole = slope.map(lambda block: _paste_blocks(block, batches, u.shape[-2]))
         return _multiply_back(whole, u, v)
-    rows = _row_index(batches, u)
-    du, dv = _multiply_back(slope, _take(u, rows, batches), _take(v, rows, batches))
-    return _put(du, rows, u), _put(dv, rows, v)
-
-
-def in_full_precision(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """float32, or float64 where the input has it."""
-    return x if x.dtype == torch.float64 else x.float()
-
-
-def row_sum(x: Float[Tensor, "*lead keys"]) -> Float[Tensor, "*lead"]:
-    """x.sum(-1). On a CPU, rows of a few entries go through BLAS, which adds them 20 times faster."""
-    if x.shape[-1] > _SHORT or x.device.type != "cpu":
-        return x.sum(-1)
-    return (x.reshape(-1, x.shape[-1]) @ x.new_ones(x.shape[-1])).reshape(x.shape[:-1])
+    rows = row_index(batches, u)
+    du, dv = _multiply_back(slope, take(u, rows, batches), take(v, rows, batches))
+    return put(du, rows, u), put(dv, rows, v)
 
 
 def _one_product_is_less(u: Tensor, batches: Tensor) -> bool:
     """Whether the n x n product costs less than gathering the rows of every batch."""
     return batches.shape[-2] * batches.shape[-1] * u.shape[-1] > u.shape[-2] ** 2
-
-
-def _row_index(
-    batches: Int[Tensor, "*any n_batches batch"], x: Float[Tensor, "*lead n dim"]
-) -> Int[Tensor, "*lead rows dim"]:
-    """The batches as an index for `gather` along the rows of x."""
-    flat = batches.flatten(-2)[..., None]
-    return flat.expand(*x.shape[:-2], flat.shape[-2], x.shape[-1])
-
-
-def _take(x: Tensor, rows: Tensor, batches: Tensor) -> Float[Tensor, "*lead n_batches batch dim"]:
-    return x.gather(-2, rows).unflatten(-2, batches.shape[-2:])
-
-
-def _put(taken: Tensor, rows: Tensor, like: Tensor) -> Float[Tensor, "*lead n dim"]:
-    """The transpose of `_take`: zeros, with every row added where it came from."""
-    return torch.zeros_like(like).scatter_add_(-2, rows, taken.flatten(-3, -2))
 
 
 def _blocks(u: Tensor, v: Tensor, *, within: bool) -> Similarity:
