@@ -1,88 +1,222 @@
-"""The core that the InfoNCE family shares: softplus(logsumexp of the negatives - positive), and its slope.
+"""The log-sum-exp family: one core with a handful of switches, to which the papers have given many names.
 
-For an anchor with positive logit p and negative logits n_1, n_2, ... the loss is
+For an anchor with positive logit p and negative logits n_1, n_2, ... (similarities over the temperature) let
 
-    -log( e^p / (e^p + sum_k e^{n_k}) )  =  softplus( logsumexp_k n_k - p ).
+    excess = logsumexp_k n_k - p.
 
-The right-hand side is what is computed. The left-hand one, a cross-entropy, loses its digits when the positive
-wins: at a loss of 1e-7 its float32 gradient is wrong by 2 %, that of the softplus form by 3e-6.
+A loss with the positive in its denominator (InfoNCE, CLIP, NT-Xent) is
 
-The slope is in closed form. With sigma = sigmoid(logsumexp n - p), the probability of being wrong,
-d loss / d n_k = sigma softmax_k(n) and d loss / d p = -sigma.
+    -log( e^p / (e^p + sum_k e^{n_k}) )  =  softplus(excess),
+
+one without (DCL, DHEL) is `excess` itself, and FlatNCE has the value of the first and the gradient of the second.
+`Form` says which, whose embeddings are anchors and which are negatives (after Lee et al., 2025, Table 2,
+arXiv 2506.09781).
+
+softplus is what is computed. The cross-entropy, which is equal on paper, loses its digits when the positive wins:
+at a loss of 1e-7 its float32 gradient is wrong by 2 %, that of the softplus form by 3e-6.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
-from torch.nn import functional
+from typing_extensions import TypedDict, Unpack
 
-from losses.pairs import row_sum
-from losses.similarity import Similarity
+from losses.blocks import Blocks
+from losses.negatives import negative_log_sums
+from losses.pairs import (
+    Batches,
+    Group,
+    Loss,
+    Reduction,
+    at_batches,
+    check_alone,
+    check_positive,
+    paired,
+    reduced,
+    row_sum,
+    softplus,
+)
+from losses.similarity import pull_back, similarity
+
+Positive = Literal["kept", "removed", "flat"]
+
+
+class Options(TypedDict, total=False):
+    """What every loss of the family takes beside its temperature."""
+
+    reduction: Reduction
+    """Over the pairs of a batch: "mean", "sum", or "none" for the value of each pair."""
+    batches: Batches | None
+    """Row numbers of the batches to evaluate, shared or one table per leading index."""
+    ids: Int[Tensor, "*lead n"] | None
+    """Pairs of the same number are no negatives of each other (duplicates, members of one class)."""
+    exclude: Bool[Tensor, "n n"] | None
+    """True where two pairs are no negatives of each other, in either order."""
+    chunk_size: int | None
+    """Anchors at a time; the B x B matrix is then never held, in either pass."""
+    group: Group | None
+    """Processes that share the batch; u and v are this rank's pairs."""
+
+
+class OneWayOptions(Options, total=False):
+    """What the losses take whose anchors are u alone."""
+
+    negatives: Float[Tensor, "k dim"] | None
+    """More keys, negatives of every anchor: hard negatives, or a queue."""
+
+
+CALL_OPTIONS = frozenset(OneWayOptions.__annotations__) | frozenset(Options.__annotations__)
+"""What belongs to one call and not to the settings of a loss."""
 
 
 @dataclass(frozen=True)
-class Contrast:
-    """Every anchor of a batch against its negatives; the leading axis holds the direction of u, then that of v."""
+class Form:
+    """What tells the losses of the family apart."""
 
-    weights: list[Float[Tensor, "directions *lead batch batch"]]
-    """e^(negative - peak): keys of the other view, then of the same view if they count; 0 where there is none."""
-    total: Float[Tensor, "directions *lead batch"]
-    """Sum of an anchor's weights."""
-    excess: Float[Tensor, "directions *lead batch"]
-    """logsumexp of an anchor's negatives, minus its positive."""
+    cross: bool = True
+    """Whether the embeddings of the other view are negatives."""
+    within: bool = False
+    """Whether the other embeddings of an anchor's own view are."""
+    both: bool = False
+    """Whether v has anchors as well."""
+    weight: float = 1.0
+    """Of each direction."""
+    positive: Positive = "kept"
+    """In the denominator: kept, removed, or kept in the value and removed in the gradient."""
+    pull: float = 1.0
+    """Weight of the positive."""
+    adjust: Callable[[Float[Tensor, "*lead n"]], Float[Tensor, "*lead n"]] | None = None
+    """Change of the positive's similarity."""
 
-    @classmethod
-    def of(cls, logits: Similarity, *, both: bool) -> "Contrast":
-        """From similarities divided by the temperature, for the anchors of u alone or of both views."""
-        cross, within_u, within_v = logits
-        positive = cross.diagonal(dim1=-2, dim2=-1)
-        blocks = [torch.stack([cross, cross.mT] if both else [cross])]
-        if within_u is not None and within_v is not None:
-            blocks.append(torch.stack([within_u, within_v] if both else [within_u]))
-        for block in blocks:  # an anchor's partner, and the anchor itself, are no negatives of it
-            block.diagonal(dim1=-2, dim2=-1).fill_(-torch.inf)
-        peak = blocks[0].amax(-1)
-        if len(blocks) == 2:
-            peak = torch.maximum(peak, blocks[1].amax(-1))
-        weights = [block.sub_(peak[..., None]).exp_() for block in blocks]
-        total = row_sum(weights[0]) if len(weights) == 1 else row_sum(weights[0]) + row_sum(weights[1])
-        return cls(weights, total, total.log() + peak - positive)
+    def excess(
+        self, log_sums: Float[Tensor, "directions *lead n"], positive: Float[Tensor, "*lead n"]
+    ) -> Float[Tensor, "directions *lead n"]:
+        """By how much the negatives outweigh the positive; -inf where there are none."""
+        return log_sums - (positive if self.pull == 1 else self.pull * positive)
 
-    def losses(self) -> Float[Tensor, "directions *lead batch"]:
-        """The loss of each anchor, in nats."""
-        return functional.softplus(self.excess)
+    def losses(self, excess: Float[Tensor, "directions *lead n"]) -> Float[Tensor, "directions *lead n"]:
+        """The loss of each anchor; 0 for one without negatives."""
+        if self.positive == "kept":
+            return softplus(excess)
+        value = excess if self.positive == "removed" else excess + (softplus(excess) - excess).detach()
+        return value.masked_fill(excess == -torch.inf, 0)
 
-    def slope(self, weight: Float[Tensor, "directions *lead batch"] | float) -> Similarity:
-        """The gradient of sum(weight * losses) with respect to the logits."""
-        wrong = weight * self.excess.sigmoid()
-        share = (wrong / self.total)[..., None]
-        cross, *within = [weights * share for weights in self.weights]
-        cross.diagonal(dim1=-2, dim2=-1).sub_(wrong)
-        if len(cross) == 1:
-            return Similarity(cross[0], within[0][0] if within else None, None)
-        of_u, of_v = cross.unbind()
-        within_u, within_v = within[0].unbind() if within else (None, None)
-        return Similarity(of_u + of_v.mT, within_u, within_v)
+    def slope(self, excess: Float[Tensor, "directions *lead n"]) -> Float[Tensor, "directions *lead n"] | float:
+        """Slope of the loss by the excess: where the positive is kept, the probability of being wrong."""
+        return excess.sigmoid() if self.positive == "kept" else 1.0
+
+    def combine(self, losses: Float[Tensor, "directions *lead n"]) -> Float[Tensor, "*lead n"]:
+        """The value of each pair."""
+        return self.weight * (losses[0] + losses[1]) if self.both else self.weight * losses[0]
 
 
-def anchor_losses(logits: Similarity, *, both: bool) -> Float[Tensor, "directions *lead batch"]:
-    """`Contrast.of(logits).losses()` under autograd, with the slope above as its backward pass."""
-    if not torch.is_grad_enabled() or not logits.cross.requires_grad:
-        return Contrast.of(logits, both=both).losses()
-    return _AnchorLosses.apply(both, *logits)  # pyright: ignore[reportReturnType]
+def contrast(
+    form: Form,
+    u: Float[Tensor, "*lead n dim"],
+    v: Float[Tensor, "*lead n dim"],
+    temperature: float | Float[Tensor, ""],
+    negatives: Float[Tensor, "k dim"] | None = None,
+    own_weight: float | None = None,
+    **options: Unpack[Options],
+) -> Float[Tensor, "*values"]:
+    """A loss of the family.
+
+    Args:
+        form: Which.
+        u: Unit rows.
+        v: Unit rows; row i is the positive of row i of `u`.
+        temperature: tau > 0; a tensor where it is learned.
+        negatives: More keys for the anchors of u.
+        own_weight: Added to the logit of row i of `negatives` as seen by anchor i (SimCSE).
+        **options: See `Options`.
+
+    Raises:
+        ValueError: If shapes do not fit, a number is not positive, or two options exclude each other.
+    """
+    check_positive(temperature=temperature)
+    reduction = options.get("reduction", "mean")
+    batches = options.get("batches")
+    many = batches is not None or u.dim() > 2
+    check_alone(u, options, negatives=negatives)
+    if many and not _wants_gradient(u, v, temperature) and form.adjust is None:
+        blocks = _blocks(form, u, v, temperature, batches, options.get("ids"))
+        excess = form.excess(blocks.log_sums, blocks.positive)
+        return reduced(form.combine(form.losses(excess)), reduction)
+    ids = options.get("ids")
+    if many and batches is not None and ids is not None:
+        ids = at_batches(ids, batches)
+    u, v = paired(u, v, batches)
+    scale = 1 / torch.as_tensor(temperature, dtype=u.dtype, device=u.device)
+    log_sums = negative_log_sums(
+        u,
+        v,
+        scale=scale,
+        cross=form.cross,
+        within=form.within,
+        both=form.both,
+        ids=ids,
+        exclude=options.get("exclude"),
+        extra=negatives,
+        own_weight=own_weight,
+        chunk_size=options.get("chunk_size"),
+        group=options.get("group"),
+    )
+    with torch.autocast(u.device.type, enabled=False):
+        positive = (u * v).sum(-1)
+    if form.adjust is not None:
+        positive = form.adjust(positive)
+    return reduced(form.combine(form.losses(form.excess(log_sums, scale * positive))), reduction)
 
 
-class _AnchorLosses(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, both: bool, *logits: Tensor | None) -> Tensor:
-        ctx.contrast = Contrast.of(Similarity(*logits), both=both)  # pyright: ignore[reportArgumentType]
-        return ctx.contrast.losses()
+def value_and_gradient(
+    loss: Loss,
+    u: Float[Tensor, "*lead n dim"],
+    v: Float[Tensor, "*lead n dim"],
+    *,
+    batches: Batches,
+) -> tuple[Float[Tensor, "*values"], Float[Tensor, "*lead n dim"], Float[Tensor, "*lead n dim"]]:
+    """The loss of every batch, and the gradient of their sum with respect to u and v; nothing is recorded.
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, weight: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return None, *ctx.contrast.slope(weight)
+    For this family the gradient is in closed form: a third of autograd's time where embeddings are free
+    parameters and an update is a handful of tiny kernels. Any other loss goes through autograd.
+
+    Returns:
+        The values [*lead, n_batches] and the two gradients (Euclidean: not projected to the sphere's tangent).
+    """
+    form = FORMS.get(loss.func) if isinstance(loss, partial) and set(loss.keywords) == {"temperature"} else None
+    if form is None or batches.shape[-1] == 1:
+        u, v = u.detach().requires_grad_(), v.detach().requires_grad_()
+        with torch.enable_grad():
+            values = loss(u, v, batches=batches)
+            du, dv = torch.autograd.grad(values.sum(), (u, v))
+        return values.detach(), du, dv
+    with torch.no_grad():
+        temperature: float = loss.keywords["temperature"]  # pyright: ignore[reportAttributeAccessIssue]
+        blocks = _blocks(form, u, v, temperature, batches, None)
+        size = batches.shape[-1]
+        excess = form.excess(blocks.log_sums, blocks.positive)
+        values = row_sum(form.combine(form.losses(excess))) / size
+        slope = blocks.pull_back(form.slope(excess), pull=form.pull, weight=form.weight / (size * temperature))
+        return values, *pull_back(slope, u, v, batches=batches)
+
+
+FORMS: dict[Callable[..., Tensor], Form] = {}
+"""The form of each function that has one and the same form always."""
+
+
+def _wants_gradient(*tensors: float | Tensor) -> bool:
+    return torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in tensors)
+
+
+def _blocks(
+    form: Form, u: Tensor, v: Tensor, temperature: float | Tensor, batches: Batches | None, ids: Tensor | None
+) -> Blocks:
+    logits = similarity(u, v, within=form.within, batches=batches).map(lambda block: block / temperature)
+    if ids is not None and batches is not None:
+        ids = at_batches(ids, batches)
+    return Blocks.of(logits, cross=form.cross, both=form.both, ids=ids)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -18,7 +18,7 @@ Group = dist.ProcessGroup
 """Processes that share a batch; `torch.distributed.group.WORLD` is all of them. Equally many pairs on each."""
 
 
-def gather(x: Float[Tensor, "n ..."], group: Group) -> Float[Tensor, "all ..."]:
+def gather(x: Shaped[Tensor, "n ..."], group: Group) -> Shaped[Tensor, "all ..."]:
     """The rows of all ranks, in the order of the ranks.
 
     In the backward pass every rank receives the sum of what the ranks want of its rows. Cost: one all-gather

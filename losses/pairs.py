@@ -8,11 +8,13 @@ comes from here:
     return reduced(own(per_pair, group), reduction)
 """
 
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
+from torch.nn import functional
 
 from losses.distributed import Group, gather, own
 
@@ -43,7 +45,7 @@ def paired(
     v: Float[Tensor, "*lead n dim"],
     batches: Batches | None = None,
     group: Group | None = None,
-) -> tuple[Float[Tensor, "*lead m dim"], Float[Tensor, "*lead m dim"]]:
+) -> tuple[Float[Tensor, "*more m dim"], Float[Tensor, "*more m dim"]]:
     """The two views as a loss computes with them.
 
     In float32 (float64 stays), cut into the `batches` of a table, or joined with the pairs of the other ranks of
@@ -73,6 +75,8 @@ def paired(
 
 def reduced(per_pair: Float[Tensor, "*lead n"], reduction: Reduction) -> Float[Tensor, "*values"]:
     """The mean or the sum over the pairs of a batch, or each pair's own value ("none")."""
+    if reduction not in get_args(Reduction):
+        raise ValueError(f"reduction must be one of {', '.join(get_args(Reduction))}, got {reduction!r}")
     if reduction == "none":
         return per_pair
     total = row_sum(per_pair)
@@ -87,6 +91,15 @@ def check_positive(**values: float | Tensor) -> None:
             raise ValueError(f"{name} must be positive, got {value}{usual}")
 
 
+def check_alone(u: Float[Tensor, "*lead n dim"], options: Mapping[str, Any], **more: Tensor | None) -> None:
+    """Refuse what makes sense for one batch only where there are several."""
+    if options.get("batches") is None and u.dim() == 2:
+        return
+    for name, value in {**options, **more}.items():
+        if value is not None and name not in {"reduction", "batches", "ids"}:
+            raise ValueError(f"{name} goes with one batch, u and v of shape [n, dim] and no table; leave it out")
+
+
 def in_full_precision(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """float32, or float64 where the input has it."""
     return x if x.dtype == torch.float64 else x.float()
@@ -96,7 +109,25 @@ def row_sum(x: Float[Tensor, "*lead keys"]) -> Float[Tensor, "*lead"]:
     """x.sum(-1). On a CPU, rows of a few entries go through BLAS, which adds them 20 times faster."""
     if x.shape[-1] > _SHORT or x.device.type != "cpu":
         return x.sum(-1)
+    if torch.is_autocast_enabled("cpu"):
+        with torch.autocast("cpu", enabled=False):
+            return row_sum(x)
     return (x.reshape(-1, x.shape[-1]) @ x.new_ones(x.shape[-1])).reshape(x.shape[:-1])
+
+
+def softplus(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """log(1 + e^x); torch's own is wrong by 2e-9 from x = 20 on, which float64 can tell."""
+    return functional.softplus(x, threshold=40)
+
+
+def log_one_plus_sum_exp(
+    x: Float[Tensor, "*lead keys"], keep: Bool[Tensor, "*lead keys"]
+) -> Float[Tensor, "*lead"]:
+    """log(1 + sum of e^x over what is kept): exact where the sum is tiny; 0, without slope, where it is empty."""
+    some = keep.any(-1)
+    kept = x.masked_fill(~keep & some[..., None], -torch.inf)  # a row of nothing but -inf has a slope of NaN
+    total = torch.logsumexp(kept, -1)
+    return torch.where(some, torch.logaddexp(total, torch.zeros_like(total)), 0)
 
 
 def row_index(batches: Batches, x: Float[Tensor, "*lead n dim"]) -> Int[Tensor, "*lead rows dim"]:
@@ -108,6 +139,14 @@ def row_index(batches: Batches, x: Float[Tensor, "*lead n dim"]) -> Int[Tensor, 
 def take(x: Float[Tensor, "*lead n dim"], rows: Tensor, batches: Batches) -> Float[Tensor, "*more batch dim"]:
     """The rows of every batch."""
     return x.gather(-2, rows).unflatten(-2, batches.shape[-2:])
+
+
+def at_batches(x: Shaped[Tensor, "*lead n"], batches: Batches) -> Shaped[Tensor, "*more n_batches batch"]:
+    """What each pair has one of (a label, a weight), cut into batches; shared, or one row per leading index."""
+    if x.dim() == 1:
+        return x[batches]
+    flat = batches.flatten(-2)
+    return x.gather(-1, flat.expand(*x.shape[:-1], flat.shape[-1])).unflatten(-1, batches.shape[-2:])
 
 
 def put(
@@ -122,13 +161,18 @@ __all__ = [
     "Group",
     "Loss",
     "Reduction",
+    "at_batches",
+    "check_alone",
     "check_positive",
+    "gather",
     "in_full_precision",
+    "log_one_plus_sum_exp",
     "own",
     "paired",
     "put",
     "reduced",
     "row_index",
     "row_sum",
+    "softplus",
     "take",
 ]

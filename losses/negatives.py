@@ -1,0 +1,147 @@
+"""Who an anchor's negatives are, and their log-sum: across views, within a view, extra keys, other processes."""
+
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from losses.distributed import Group, gather
+from losses.logsumexp import guarded_logsumexp, log_sums
+from losses.walk import Exclusion
+
+Ids = Int[Tensor, "*lead n"]
+
+
+def negative_log_sums(
+    u: Float[Tensor, "*lead n dim"],
+    v: Float[Tensor, "*lead n dim"],
+    *,
+    scale: Float[Tensor, ""],
+    cross: bool = True,
+    within: bool = False,
+    both: bool = False,
+    ids: Ids | None = None,
+    exclude: Bool[Tensor, "n n"] | None = None,
+    extra: Float[Tensor, "k dim"] | None = None,
+    own_weight: float | None = None,
+    chunk_size: int | None = None,
+    group: Group | None = None,
+) -> Float[Tensor, "directions *lead n"]:
+    """Each anchor's logsumexp over its negatives of similarity / temperature; -inf where it has none.
+
+    Args:
+        u: First view, in full precision.
+        v: Second view.
+        scale: 1 / temperature.
+        cross: Whether v_j, j != i, are negatives of u_i (and u_j of v_i).
+        within: Whether u_j, j != i, are negatives of u_i (and v_j of v_i).
+        both: Whether v has anchors too: a second direction.
+        ids: Equal numbers are no negatives of each other.
+        exclude: Nor is what is True here, in either order.
+        extra: More keys for the anchors of u.
+        own_weight: Added to the similarity of anchor i and row i of `extra`.
+        chunk_size: Anchors at a time.
+        group: Processes that share the batch.
+
+    With leading dimensions the last five but `ids` do not apply.
+
+    Raises:
+        ValueError: If `exclude` meets a group.
+    """
+    if u.dim() > 2:
+        return _of_many(u, v, scale, cross=cross, within=within, both=both, ids=ids)
+    mask = None if exclude is None else exclude | exclude.mT
+    if group is not None:
+        if mask is not None:
+            raise ValueError("exclude is for one process; use ids in a group of them")
+        return _of_ranks(u, v, scale, cross, within, both, ids, extra, own_weight, chunk_size, group)
+    exclusion = Exclusion(0, -torch.inf, ids, ids, mask)
+    sums = partial(log_sums, scale=scale, exclusion=exclusion, chunk_size=chunk_size)
+    parts: list[list[Tensor]] = [[], []]
+    if cross:
+        rows, columns = sums(u, v, columns=both)
+        parts[0].append(rows)
+        if columns is not None:
+            parts[1].append(columns)
+    if within:
+        parts[0].append(sums(u, u)[0])
+        if both:
+            parts[1].append(sums(v, v)[0])
+    if extra is not None:
+        parts[0].append(_to_extra(u, extra, own_weight, scale, chunk_size, 0))
+    return torch.stack([_joined(part) for part in parts if part])
+
+
+def own_view_log_sums(
+    x: Float[Tensor, "*lead n dim"], scale: float, chunk_size: int | None = None
+) -> Float[Tensor, "*lead n"]:
+    """Log sum_{j != i} e^{scale x_i.x_j}: an anchor and the others of its own view."""
+    factor = x.new_tensor(scale)
+    if x.dim() == 2:
+        return log_sums(x, x, scale=factor, exclusion=Exclusion(), chunk_size=chunk_size)[0]
+    return _of_many(x, x, factor, cross=True, within=False, both=False, ids=None)[0]
+
+
+def _of_ranks(
+    u: Tensor,
+    v: Tensor,
+    scale: Tensor,
+    cross: bool,
+    within: bool,
+    both: bool,
+    ids: Tensor | None,
+    extra: Tensor | None,
+    own_weight: float | None,
+    chunk_size: int | None,
+    group: Group,
+) -> Tensor:
+    """This rank's anchors against everybody's embeddings."""
+    first = group.rank() * u.shape[0]
+    all_ids = None if ids is None else gather(ids, group)
+    exclusion = Exclusion(first, -torch.inf, ids, all_ids)
+    sums = partial(log_sums, scale=scale, exclusion=exclusion, chunk_size=chunk_size)
+    all_u = gather(u, group) if within or both else u
+    all_v = gather(v, group)
+    directions = []
+    for anchors, others, own_view in ((u, all_v, all_u), (v, all_u, all_v))[: 1 + both]:
+        keys = [others] * cross + [own_view] * within
+        directions.append([sums(anchors, part)[0] for part in keys])
+    if extra is not None:
+        directions[0].append(_to_extra(u, gather(extra, group), own_weight, scale, chunk_size, first))
+    return torch.stack([_joined(parts) for parts in directions])
+
+
+def _to_extra(
+    u: Tensor, extra: Tensor, own_weight: float | None, scale: Tensor, chunk_size: int | None, first: int
+) -> Tensor:
+    exclusion = Exclusion(None) if own_weight is None else Exclusion(first, own_weight)
+    return log_sums(u, extra, scale=scale, exclusion=exclusion, chunk_size=chunk_size)[0]
+
+
+def _of_many(
+    u: Tensor,
+    v: Tensor,
+    scale: Tensor,
+    *,
+    cross: bool,
+    within: bool,
+    both: bool,
+    ids: Tensor | None,
+) -> Tensor:
+    """Many small problems at once, by autograd."""
+    excluded = torch.eye(u.shape[-2], dtype=torch.bool, device=u.device)
+    if ids is not None:
+        excluded = excluded | (ids[..., :, None] == ids[..., None, :])
+    sums = []
+    with torch.autocast(u.device.type, enabled=False):
+        for anchors, others in ((u, v), (v, u))[: 1 + both]:
+            keys = [others] * cross + [anchors] * within
+            logits = [(scale * anchors @ key.mT).masked_fill(excluded, -torch.inf) for key in keys]
+            sums.append(guarded_logsumexp(torch.cat(logits, -1)))
+    return torch.stack(sums)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """The log-sum over several kinds of negatives."""
+    return parts[0] if len(parts) == 1 else guarded_logsumexp(torch.stack(parts, -1))

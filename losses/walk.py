@@ -1,0 +1,92 @@
+"""A walk through the matrix of similarities by blocks of rows, so that it need never be held.
+
+Blocks that stay in the cache are faster than a large matrix even where there is room for one: at B = 4096 a CPU
+spends longer on the pages of one fresh B x B matrix than on computing it twice.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+_BLOCK = {"cpu": 2**20, "other": 2**26}
+"""Entries of a block where the caller does not say."""
+_KEEP = {"cpu": 2**22, "other": 2**28}
+"""Entries of a matrix that is kept for the backward pass where the caller does not say."""
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Which keys an anchor is not compared with."""
+
+    diagonal: int | None = 0
+    """Key `diagonal + i` is anchor i itself or its partner; None: no such key."""
+    bias: float = -torch.inf
+    """Added to the similarity with that key."""
+    anchor_ids: Int[Tensor, " n"] | None = None
+    key_ids: Int[Tensor, " m"] | None = None
+    """Keys with the number of the anchor are left out."""
+    mask: Bool[Tensor, "n m"] | None = None
+    """True leaves out."""
+    only: bool = False
+    """Leave out the keys with other numbers instead."""
+
+    def apply(self, logits: Float[Tensor, "rows m"], start: int) -> None:
+        """In place, to the rows from `start` on."""
+        rows = slice(start, start + logits.shape[0])
+        if self.diagonal is not None:
+            logits.diagonal(start + self.diagonal).add_(self.bias)
+        if self.anchor_ids is not None and self.key_ids is not None:
+            compare = torch.ne if self.only else torch.eq
+            logits.masked_fill_(compare(self.anchor_ids[rows, None], self.key_ids), -torch.inf)
+        if self.mask is not None:
+            logits.masked_fill_(self.mask[rows], -torch.inf)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How the matrix is walked through."""
+
+    exclusion: Exclusion
+    rows: int
+    """Of a block."""
+    keep: bool
+    """Whether the matrix is kept for the backward pass."""
+
+    @classmethod
+    def through(cls, x: Tensor, y: Tensor, exclusion: Exclusion, chunk_size: int | None) -> "Walk":
+        """Through the products of the rows of x and y; `chunk_size` rows at a time, or as many as suits."""
+        if chunk_size is not None and chunk_size < 1:
+            raise ValueError(f"chunk_size counts anchors and is at least 1, got {chunk_size}; None chooses")
+        kind = "cpu" if x.device.type == "cpu" else "other"
+        rows = chunk_size or max(1, _BLOCK[kind] // y.shape[0])
+        keep = chunk_size is None and x.shape[0] * y.shape[0] <= _KEEP[kind]
+        return cls(exclusion, max(1, min(rows, x.shape[0])), keep)
+
+    def first(
+        self, x: Tensor, y: Tensor, scale: Tensor
+    ) -> tuple[Tensor | None, Iterator[tuple[slice, Tensor, Tensor]]]:
+        """The matrix that will be filled, if it is to be kept; and (rows, their logits, scratch) by blocks."""
+        kept = x.new_empty(x.shape[0], y.shape[0]) if self.keep else None
+        return kept, self._blocks(x, y, scale, kept, fill=True)
+
+    def again(
+        self, x: Tensor, y: Tensor, scale: Tensor, kept: Tensor | None
+    ) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """The same blocks, as kept or computed once more."""
+        return self._blocks(x, y, scale, kept, fill=kept is None)
+
+    def _blocks(
+        self, x: Tensor, y: Tensor, scale: Tensor, kept: Tensor | None, *, fill: bool
+    ) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        scratch = x.new_empty(self.rows, y.shape[0])
+        for start in range(0, x.shape[0], self.rows):
+            part = slice(start, min(start + self.rows, x.shape[0]))
+            space = scratch[: part.stop - start]
+            block = space if kept is None else kept[part]
+            if fill:
+                torch.mm(x[part] * scale, y.mT, out=block)
+                self.exclusion.apply(block, start)
+            yield part, block, space
