@@ -1,6 +1,6 @@
 """Which pairs make a step: selection rules and the plans that they make. Torch, and the losses.
 
-    rule = make_selection("spectral", loss=clip_sum, temperature=0.1, batches_per_pool=40)
+    rule = make_selection("spectral", loss=loss, temperature=0.1, batches_per_pool=40)
     plan = rule.plan(n_pairs, batch_size, seed=0, epoch=3, embed=embed)
     plan.batches                                # [n_batches, batch_size], numbers of pairs
 
@@ -43,15 +43,15 @@ def make_selection(
 
     Args:
         name: One of `SELECTIONS` or `ALIASES`.
-        loss: What `osgd` scores batches with.
-        temperature: Of the scores of `osgd` and the weights of `spectral`.
+        loss: What `osgd` scores batches with; its settings are bound, see `losses.make_loss`.
+        temperature: Of the weights of `spectral`.
         candidates: For `osgd`: random batches to choose from; None for all.
         keep: For `osgd`: how many of them to train on.
         batches_per_pool: For `spectral`: batches made from one pool; None for one pool of all pairs.
         replan: For `spectral`: plan all pools at the start of an epoch, or each when its turn comes.
 
     Raises:
-        ValueError: If the name is unknown.
+        ValueError: If the name is unknown, or `osgd` is asked for with a loss that keeps a state.
     """
     match canonical_name(name):
         case "full":
@@ -63,7 +63,7 @@ def make_selection(
         case "shuffled":
             return Shuffled()
         case "osgd":
-            return OrderedSGD(loss, temperature, candidates=candidates, keep=keep)
+            return OrderedSGD(loss, candidates=candidates, keep=keep)
         case _:
             return Spectral(temperature, batches_per_pool=batches_per_pool, replan=replan)
 

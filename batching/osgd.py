@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Int
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from batching.combinations import Combinations
@@ -32,8 +32,7 @@ class OrderedSGD(Selection):
     Kept batches come in descending order of loss, scored with the weights at the time of the plan.
 
     Args:
-        loss: Scores a batch.
-        temperature: Of that loss.
+        loss: Scores a batch; its settings are bound, and it keeps no state.
         candidates: k, or None for all.
         keep: q.
 
@@ -45,13 +44,17 @@ class OrderedSGD(Selection):
     """
 
     loss: Loss
-    temperature: float
     candidates: int | None = None
     keep: int = 1
     uses_embeddings: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the loss and the numbers."""
+        if isinstance(self.loss, nn.Module):
+            raise ValueError(
+                f"osgd scores candidate batches by a loss without a state, got {type(self.loss).__name__}, which "
+                "keeps one; choose another loss, or another selection"
+            )
         if self.keep < 1 or (self.candidates is not None and self.keep > self.candidates):
             raise ValueError(
                 f"keep must lie between 1 and candidates = {self.candidates or 'all'}, got {self.keep}"
@@ -91,7 +94,7 @@ class OrderedSGD(Selection):
         best_scores: list[Tensor] = []
         for start in range(0, len(table), chunk):
             rows = table.rows(start, min(start + chunk, len(table)), device=u.device)
-            scores = self.loss(u, v, temperature=self.temperature, batches=rows)
+            scores = self.loss(u, v, batches=rows)
             top = scores.topk(min(self.keep, len(rows)))
             best.append(rows[top.indices])
             best_scores.append(top.values)
@@ -117,7 +120,7 @@ class OrderedSGD(Selection):
         else:
             u, v = embed(None)
             local = batches.to(u.device)
-        scores = self.loss(u, v, temperature=self.temperature, batches=local)
+        scores = self.loss(u, v, batches=local)
         top = scores.topk(self.keep)
         return _pick(batches, top.indices.to(batches.device))
 

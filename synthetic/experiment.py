@@ -11,7 +11,6 @@ from torch import Tensor
 from typing_extensions import override
 
 from batching import Embed, Plan, Seed, Selection
-from losses import LOSSES
 from synthetic.config import SyntheticConfig
 from synthetic.pairs import FreePairs
 from theory import Optimum, aligned_gram, distance_to_optimum, minimum
@@ -73,8 +72,7 @@ def _one_selection(
         fit(
             task,
             selection=rule,
-            loss=LOSSES[config.loss],
-            temperature=config.temperature,
+            loss=config.loss_function(),
             optimizer=GradientDescent([task.raw], config.learning_rate),
             learning_rate=constant(config.learning_rate),
             batch_size=batch_size,
@@ -102,6 +100,7 @@ class Watch:
     ) -> None:
         """Watch one selection of one study."""
         self.config, self.name, self.task, self.optimum, self.run = config, name, task, optimum, run
+        self.loss = config.loss_function()
         self.updates_per_step = updates_per_step
         self.updates: list[int] = []
         self.pairs_seen: list[int] = []
@@ -158,8 +157,7 @@ class Watch:
 
     def _full_loss(self) -> Float[np.ndarray, " replicates"]:
         u, v = self.task.embed(None)
-        value = LOSSES[self.config.loss](u.double(), v.double(), temperature=self.config.temperature)
-        return value.cpu().numpy()
+        return self.loss(u.double(), v.double()).cpu().numpy()
 
     def _distance(self) -> Float[np.ndarray, " replicates"]:
         u, v = (x.double().cpu().numpy() for x in self.task.embed(None))

@@ -71,13 +71,12 @@ class FreePairs:
         self,
         batches: Int[Tensor, "*replicates n_batches batch"],
         loss: Loss,
-        temperature: float,
         scale: float,
     ) -> Float[Tensor, "replicates n_batches"]:
         """With y = x / |x| and g = d loss / d y the gradient is (g - (g.y) y) / |x|."""
         directions, length = self.directions()
         u, v = directions.unbind()
-        values, du, dv = value_and_gradient(loss, u, v, temperature=temperature, batches=batches.to(u.device))
+        values, du, dv = value_and_gradient(loss, u, v, batches=batches.to(u.device))
         slope = torch.stack([du, dv])
         along = torch.linalg.vecdot(slope, directions).unsqueeze(-1)
         gradient = (slope - along * directions) * (scale / length)

@@ -11,23 +11,18 @@ interrupted goes on when the same command is given again with the same --out.
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 
 from batching import derived_seed, permutation
-from losses import LOSSES
 from text.config import DESCRIPTIONS, PRESETS, TextConfig
 from text.docstrings import read_docstrings
 from text.model import build_encoder, save_model
 from text.pairs import TextPairs
 from text.retrieve import comparison, retrieval_metrics, tfidf_embeddings
 from text.tokens import build_tokenizer, build_vocabulary
-from training import Progress, Run, fit, resolve_device, run_command, warmup_cosine
+from training import Progress, Run, default_folder, fit, parse_preset, resolve_device, run_command, warmup_cosine
 
 
 def main(config: TextConfig) -> dict[str, Any]:
@@ -46,7 +41,7 @@ def main(config: TextConfig) -> dict[str, Any]:
     vocabulary = build_vocabulary((text for pair in train for text in pair), config.vocabulary_size)
     tokenizer = build_tokenizer(vocabulary, config.max_tokens)
     run = Run.open(
-        config.out or default_folder("docstrings", config.selection),
+        config.out or default_folder("text", "docstrings", config.selection),
         experiment="text",
         config=config.record() | {"manifest": corpus.manifest.sha256},
         device=str(device),
@@ -75,8 +70,7 @@ def main(config: TextConfig) -> dict[str, Any]:
         last = fit(
             task,
             selection=config.rule(),
-            loss=LOSSES[config.loss],
-            temperature=config.temperature,
+            loss=config.loss_function(len(train), device),
             optimizer=optimizer,
             learning_rate=warmup_cosine(
                 config.learning_rate, config.updates, warmup=round(config.warmup * config.updates)
@@ -110,20 +104,9 @@ def main(config: TextConfig) -> dict[str, Any]:
     return result
 
 
-def default_folder(name: str, selection: str) -> Path:
-    """A new folder under runs/text, named after what runs and when."""
-    return Path("runs/text") / f"{name}-{selection}-{datetime.now():%Y%m%d-%H%M%S-%f}"
-
-
 def parse(argv: Sequence[str]) -> TextConfig:
     """The configuration that a command line asks for."""
-    presets = {name: (DESCRIPTIONS[name], config) for name, config in PRESETS.items()}
-    config = tyro.extras.overridable_config_cli(
-        presets, args=argv, prog="python -m text.train", description=__doc__
-    )
-    if config.out is not None:
-        return config
-    return replace(config, out=default_folder(argv[0], config.selection))
+    return parse_preset(argv, experiment="text", presets=PRESETS, descriptions=DESCRIPTIONS, description=__doc__)
 
 
 if __name__ == "__main__":

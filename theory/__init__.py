@@ -3,6 +3,7 @@
 Pure float64 functions of numpy arrays and sizes; no learning and no files.
 
 * `frames`: the point sets, as Gram matrices and coordinates: simplex ETF, cross-polytope.
+* `family`: the losses that `optima` knows, and what tells them apart.
 * `optima`: the minimum of a loss over the full batch or all batches of a size, how far it is
   proved, and what training on one fixed partition can lead to.
 * `distance`: how far embeddings are from an optimum, modulo rotation and relabelling.
@@ -23,9 +24,9 @@ from theory.distance import (
     distance_to_optimum,
     distance_to_simplex_etf,
 )
+from theory.family import LOSS_NAMES
 from theory.frames import cross_polytope, cross_polytope_gram, simplex_etf, simplex_etf_gram
 from theory.optima import (
-    LOSS_NAMES,
     FixedPartitionRange,
     Optimum,
     cross_polytope_value,

@@ -1,27 +1,19 @@
 """Proved minima of contrastive losses, over the full batch and over all batches of one size.
 
-Names: N pairs (u_i, v_i) of unit vectors in d dimensions, batch size B, temperature tau. Every loss
-here is a mean over anchors of ``log(1 + xi)``, where xi sums ``e^((negative - positive) / tau)``
-over the negatives of the anchor, so the closed forms differ in two integers only:
-
-| loss       | anchors                     | directions added | negatives per other pair |
-|------------|-----------------------------|------------------|--------------------------|
-| `info_nce` | the N u_i                   | 1                | 1 (v_j)                  |
-| `clip`     | u_i and v_i, mean of both   | 1                | 1 (v_j, or u_j)          |
-| `clip_sum` | u_i and v_i, sum of both    | 2                | 1 (v_j, or u_j)          |
-| `nt_xent`  | all 2N vectors, mean        | 1                | 2 (u_j and v_j)          |
-
-`clip_sum` at tau = 1 is the loss of Cho et al., 2024, arXiv 2307.05906. All values are in nats.
+Names: N pairs (u_i, v_i) of unit vectors in d dimensions, batch size B, temperature tau. The losses
+are those of `family`: a mean over anchors of ``log(1 + xi)`` or, with the positive removed from the
+denominator, of ``log xi``, where xi sums ``e^((negative - positive) / tau)`` over the negatives of the
+anchor. Both are convex in the similarities and increase with xi; the proofs need nothing else. Values
+are in nats; those of ``log xi`` are negative at small tau, where their size is that of 1 / tau.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from theory.family import member, value_at_equal_views
+
 Status = Literal["proved", "proved_if_symmetric_antipodal", "lower_bound"]
 Configuration = Literal["simplex_etf", "cross_polytope"]
-
-LOSS_NAMES = ("info_nce", "clip", "clip_sum", "nt_xent")
 
 
 @dataclass(frozen=True)
@@ -33,7 +25,8 @@ class Optimum:
         status: `proved` for a minimum over all unit embeddings; `proved_if_symmetric_antipodal` for
             a minimum over those with u = v in which every point has an antipode; `lower_bound` for
             a value that no unit embeddings go below, and that none need reach.
-        configuration: the point set u = v that attains the value; None for a lower bound.
+        configuration: a point set u = v that attains the value; None for a lower bound, and where only
+            point sets without a name attain it.
         source: where the statement is proved.
     """
 
@@ -62,21 +55,31 @@ def minimum(
 ) -> Optimum:
     """The smallest value of a loss over unit embeddings u, v of n_pairs pairs in dim dimensions.
 
-    Three cases, by what is proved:
+    Cases, the first that applies, by what is proved:
 
-    * ``N <= d + 1``: the simplex ETF with u = v, and nothing else, attains the minimum.
+    * ``N <= d + 1``: the simplex ETF with u = v, and (except as in the next case) nothing else,
+      attains the minimum.
+    * B = 2 and log xi, the positive removed: where u = v, a batch's loss is linear in the products, so
+      that all u = v with sum u = 0, and nothing else, attain the value of the simplex ETF. They exist
+      for d >= 2 and for even N: simplex ETF, cross-polytope and regular polygon are three of them.
     * ``N = 2 d``: the cross-polytope with u = v attains the minimum among embeddings with u = v in
-      which every point has an antipode.
+      which every point has an antipode. No proof covers other embeddings.
     * otherwise: the value of the simplex ETF bounds the loss from below, and is not attained. For
       even N with N / 2 < d < N - 1 the cross-polytope fits as well but need not be best: for N = 6,
-      d = 4 two triangles in orthogonal planes have a smaller loss.
+      d = 4 two triangles in orthogonal planes have a smaller loss. Nor do regular polygons (d = 2) minimise
+      the losses with log xi over the full batch: for N = 7 and tau = 0.1, four points at one vertex of a
+      square and one at each other vertex have a smaller one.
+
+    For `flatnce` the statements are about the value that it shows; see `family`.
 
     Args:
         n_pairs: number of pairs N, at least 2.
         dim: dimension d of the embeddings, at least 1.
         batch_size: B for the mean over all C(N, B) batches of size B; None (or N) for the full
             batch. For ``N <= d + 1`` the value holds for every family of batches in which all pairs
-            meet equally often (a 2-design), not only for all C(N, B).
+            meet equally often (a 2-design), not only for all C(N, B). There it is the ETF's alone if the
+            positive is in the denominator; with log xi others may share it, as they do for the 12 lines
+            of the affine plane of order 3 (N = 9, B = 3).
         loss: one of `LOSS_NAMES`.
         temperature: tau > 0.
 
@@ -89,8 +92,8 @@ def minimum(
     References:
         Cho et al., 2024, Theorem 4, arXiv 2307.05906 (the minimisers of the mean over all C(N, B)
         batches are those of the full batch). Lee et al., 2025, Theorem 5.1, arXiv 2506.09781 (the
-        simplex, for InfoNCE, SimCLR and others). Any tau: see `simplex_etf_value` and
-        `cross_polytope_value`.
+        simplex, for InfoNCE, SimCLR, DCL, DHEL). Any tau and every member of the family: the proofs
+        in `simplex_etf_value` and `cross_polytope_value`.
     """
     if dim < 1:
         raise ValueError(f"dim must be at least 1, received {dim}; pass the embedding dimension")
@@ -98,9 +101,13 @@ def minimum(
     if n_pairs <= dim + 1:
         source = "Cho et al. 2024, Thm 4, arXiv 2307.05906; Lee et al. 2025, Thm 5.1, arXiv 2506.09781"
         return Optimum(bound, "proved", "simplex_etf", source)
+    linear = batch_size == 2 and not member(loss).positive_in_denominator
+    if linear and (dim >= 2 or n_pairs % 2 == 0):
+        source = "equality in the simplex bound of Lee et al. 2025, Thm 5.1, arXiv 2506.09781, for B = 2"
+        return Optimum(bound, "proved", "cross_polytope" if n_pairs == 2 * dim else None, source)
     if n_pairs == 2 * dim:
         value = cross_polytope_value(n_pairs, batch_size, loss=loss, temperature=temperature)
-        source = "Cho et al. 2024, Thm 4, arXiv 2307.05906"
+        source = "proof in cross_polytope_value, after Cho et al. 2024, Thm 4, arXiv 2307.05906"
         return Optimum(value, "proved_if_symmetric_antipodal", "cross_polytope", source)
     source = "simplex bound: Lee et al. 2025, Thm 5.1, arXiv 2506.09781"
     return Optimum(bound, "lower_bound", None, source)
@@ -111,17 +118,30 @@ def simplex_etf_value(
 ) -> float:
     """Loss of the simplex ETF, u = v: a lower bound in every dimension, attained for d >= N - 1.
 
-    ``s log(1 + m (B - 1) e^(-N / ((N - 1) tau)))`` with s directions added and m negatives per
-    other pair (table above). All batches have this value, so their mean has it too.
+    With m negatives per other pair and s logarithms added (table in `family`)::
 
-    Lower bound: log(1 + sum_k e^(x_k)) is convex, so by Jensen, applied twice, the mean over
-    anchors and batches is at least its value with each x_k replaced by the mean of all x. As every
-    pair meets equally often, that mean is 1 / (N (N - 1) tau) times
+        s log(1 + m (B - 1) e^(-N / ((N - 1) tau)))     positive in the denominator
+        log(m (B - 1)) - N / ((N - 1) tau)              positive removed
+        2 log(B - 1) - (N + 1) / ((N - 1) tau)          `dhel_product`
 
-    * ``<sum u, sum v> - N sum_i u_i.v_i >= -N^2`` for the losses without u_i.u_j;
-    * ``|sum w|^2 - sum_i |w_i|^2 - (N - 1) sum_i u_i.v_i >= -N^2``, w = (u + v) / 2, for `nt_xent`.
+    All batches have this value, so their mean has it too.
 
-    Equality needs u = v, sum u = 0 and equal x: the ETF.
+    Lower bound: log(1 + sum_k e^(x_k)) and log(sum_k e^(x_k)) are convex, so by Jensen, applied twice, the
+    mean over anchors and batches is at least its value with each x_k replaced by the mean of all x. As
+    every pair meets equally often, that mean is 1 / (N (N - 1) tau) times the following, in which
+    a = sum u, b = sum v, P = sum_i u_i.v_i <= N - |a - b|^2 / (2 N):
+
+    * ``a.b - N P >= a.b - N^2 + |a - b|^2 / 2 = -N^2 + (|a|^2 + |b|^2) / 2`` where the negatives lie in
+      the other view;
+    * ``|w|^2 - (N + P) / 2 - (N - 1) P >= -N^2``, w = (a + b) / 2, for `nt_xent` and `dcl`;
+    * ``(a.(a + b) - N - P) / 2 - (N - 1) P >= -N^2 + (|3 a + b|^2 + (7 - 4 / N) |a - b|^2) / 16`` for
+      `dcl_one_way`;
+    * ``|a|^2 - N - (N - 1) P >= -N^2`` for DHEL, and with b in the place of a.
+
+    Equality needs u = v and sum u = 0 in every case, and equal x wherever Jensen is strict: under
+    log(1 + ...) all x, hence the ETF; under log(...) the x of one anchor and one batch, hence the ETF too
+    over all batches of one size B >= 3, as any two others meet an anchor in one of them, but nothing
+    more for B = 2.
 
     The arguments are those of `minimum`, without the dimension.
 
@@ -136,8 +156,7 @@ def simplex_etf_value(
         arXiv 2307.05906 (tau = 1, `clip_sum`).
     """
     B, N = _check_sizes(n_pairs, batch_size), n_pairs
-    negative = _exp(-N / (N - 1), temperature)
-    return _loss_of(loss, (B - 1) * negative)
+    return value_at_equal_views(loss, [(B - 1, -1 / (N - 1))], temperature)
 
 
 def cross_polytope_value(
@@ -146,15 +165,17 @@ def cross_polytope_value(
     """Loss of the cross-polytope, u = v, averaged over all C(N, B) batches of size B.
 
     An anchor meets its antipode in (B - 1) / (N - 1) of its batches, and all its other negatives
-    are orthogonal to it. With s directions added and m negatives per other pair (table above)::
+    are orthogonal to it. With m negatives per other pair and s logarithms added (table in `family`)::
 
         s (B - 1) / (N - 1)  log(1 + m (e^(-2 / tau) + (B - 2) e^(-1 / tau)))
       + s (N - B) / (N - 1)  log(1 + m (B - 1) e^(-1 / tau))
 
+    without the "1 +" where the positive is removed, and for `dhel_product` with s = 2 and 1 / tau more.
     The full batch is B = N, where the second term vanishes. The value is the minimum among
     embeddings with u = v in which every point has an antipode: in both groups of batches, Jensen as
-    in `simplex_etf_value` leaves the mean of ``u_i.u_j - 1`` over j other than i and its antipode,
-    which is ``(|sum u|^2 / (N (N - 2)) - 1) >= -1``; equality needs all these products to be 0.
+    in `simplex_etf_value` (with a term that is fixed, the antipode's, in the first) leaves the mean of
+    ``u_i.u_j - 1`` over j other than i and its antipode, which is ``|sum u|^2 / (N (N - 2)) - 1 = -1``.
+    Equality needs all these products to be 0, except for log xi and B = 2, where it always holds.
 
     The arguments are those of `minimum`, without the dimension.
 
@@ -172,9 +193,8 @@ def cross_polytope_value(
         raise ValueError(
             f"n_pairs must be even for a cross-polytope, received {N}; its points come in antipodal pairs"
         )
-    antipode, orthogonal = _exp(-2.0, temperature), _exp(-1.0, temperature)
-    met = _loss_of(loss, antipode + (B - 2) * orthogonal)
-    missed = _loss_of(loss, (B - 1) * orthogonal)
+    met = value_at_equal_views(loss, [(1, -1.0), (B - 2, 0.0)], temperature)
+    missed = value_at_equal_views(loss, [(B - 1, 0.0)], temperature)
     return ((B - 1) * met + (N - B) * missed) / (N - 1)
 
 
@@ -185,17 +205,21 @@ def fixed_partition_range(
 
     Each batch alone is optimal as a B-point simplex ETF with u = v (d >= B - 1). How the simplices
     of different batches lie to each other does not matter to the batches but does to the full
-    batch. With ``E = e^(-B / ((B - 1) tau))``, s directions added and m negatives per other pair::
+    batch. With ``E = e^(-B / ((B - 1) tau))``, m negatives per other pair and s logarithms added::
 
         own    s log(1 + m (B - 1) E)
         best   s log(1 + m ((B - 1) E + (N - B) e^(-1 / tau)))             orthogonal batches
         worst  s log(1 + m ((B - 1) E + (N / B - 1) (1 + (B - 1) E)))      coinciding batches
 
+    without the "1 +" where the positive is removed, and for `dhel_product` with s = 2 and 1 / tau more.
+
     Best needs d >= (N / B)(B - 1) to be attained; it bounds the full-batch loss from below in
-    smaller d. Worst needs d >= B - 1 only. Proof: the products g_j of an anchor with another
-    batch sum to 0, so sum_j e^((g_j - 1) / tau) >= B e^(-1 / tau) by Jensen, with equality at
-    g = 0; and their squares sum to at most B / (B - 1), under which the sum is largest at one
-    product equal to 1 and the others equal (the equal variable theorem).
+    smaller d. Worst needs d >= B - 1 only. Proof: the batches of an embedding that attains `own` are
+    simplices (`simplex_etf_value` with N = B; for B = 2 u = v and sum u = 0 is one, too). The products g_j
+    of an anchor with another batch sum to 0, so sum_j e^((g_j - 1) / tau) >= B e^(-1 / tau) by Jensen,
+    with equality at g = 0; and their squares sum to at most B / (B - 1), under which the sum is
+    largest at one product equal to 1 and the others equal (the equal variable theorem). So xi lies between
+    its values above for every anchor, and all losses of the family increase with it.
 
     The arguments are those of `minimum`, without the dimension.
 
@@ -216,33 +240,13 @@ def fixed_partition_range(
         raise ValueError(
             f"batch_size must divide n_pairs, received {B} and {N}; a partition has batches of equal size"
         )
-    inside = (B - 1) * _exp(-B / (B - 1), temperature)
-    orthogonal = (N - B) * _exp(-1.0, temperature)
-    coinciding = (N // B - 1) * (1 + inside)
+    inside, orthogonal = (B - 1, -1 / (B - 1)), (N - B, 0.0)
+    coinciding = [(N // B - 1, 1.0), ((N // B - 1) * (B - 1), -1 / (B - 1))]
     return FixedPartitionRange(
-        own=_loss_of(loss, inside),
-        best=_loss_of(loss, inside + orthogonal),
-        worst=_loss_of(loss, inside + coinciding),
+        own=value_at_equal_views(loss, [inside], temperature),
+        best=value_at_equal_views(loss, [inside, orthogonal], temperature),
+        worst=value_at_equal_views(loss, [inside, *coinciding], temperature),
     )
-
-
-def _loss_of(loss: str, xi: float) -> float:
-    """A loss whose anchors all have the same sum xi over the other pairs, one term per pair."""
-    if loss not in LOSS_NAMES:
-        raise ValueError(f"loss must be one of {', '.join(LOSS_NAMES)}; received {loss!r}")
-    directions = 2 if loss == "clip_sum" else 1
-    negatives_per_pair = 2 if loss == "nt_xent" else 1
-    return directions * math.log1p(negatives_per_pair * xi)
-
-
-def _exp(similarity_gap: float, temperature: float) -> float:
-    """One negative's term, e^((negative - positive) / tau)."""
-    if not (temperature > 0 and math.isfinite(temperature)):
-        raise ValueError(
-            f"temperature must be positive and finite, received {temperature}; "
-            "typical values lie between 0.01 and 1"
-        )
-    return math.exp(similarity_gap / temperature)
 
 
 def _check_sizes(n_pairs: int, batch_size: int | None) -> int:

@@ -2,11 +2,12 @@
 
 task = ...                      # pairs with parameters behind them, see `Task`
 run = Run.open("runs/first", experiment="vision", config={...})
-fit(task, selection=rule, loss=nt_xent, ..., run=run)
+fit(task, selection=rule, loss=make_loss("nt_xent", temperature=0.1), ..., run=run)
 run.finish({"recall_at_1": ...})
 """
 
-from training.command import resolve_device, run_command
+from training.command import default_folder, parse_preset, resolve_device, run_command
+from training.config import TrainingConfig
 from training.descent import GradientDescent
 from training.loop import Moment, fit
 from training.progress import Progress
@@ -22,9 +23,12 @@ __all__ = [
     "Progress",
     "Run",
     "Task",
+    "TrainingConfig",
     "aligned",
     "constant",
+    "default_folder",
     "fit",
+    "parse_preset",
     "resolve_device",
     "run_command",
     "warmup_cosine",

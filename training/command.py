@@ -1,12 +1,19 @@
-"""What every command line shares: bad input ends with one clear line and exit status 2."""
+"""What every command line shares: presets, a folder for each run, one clear line and status 2 for bad input."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 import torch
+import tyro
+
+from training.config import TrainingConfig
 
 Config = TypeVar("Config")
+Experiment = TypeVar("Experiment", bound=TrainingConfig)
 
 
 def run_command(
@@ -39,3 +46,36 @@ def resolve_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise ValueError(f"--device must be auto, cpu or cuda, got {name!r}")
     return device
+
+
+def parse_preset(
+    argv: Sequence[str],
+    *,
+    experiment: str,
+    presets: Mapping[str, Experiment],
+    descriptions: Mapping[str, str],
+    description: str | None,
+) -> Experiment:
+    """The configuration that a command line `PRESET [options]` asks for, its folder chosen.
+
+    Args:
+        argv: The words of the command line.
+        experiment: The package, "vision" or "text".
+        presets: Configurations by name.
+        descriptions: A line for each preset.
+        description: What --help begins with.
+    """
+    config = tyro.extras.overridable_config_cli(
+        {name: (descriptions[name], preset) for name, preset in presets.items()},
+        args=argv,
+        prog=f"python -m {experiment}.train",
+        description=description,
+    )
+    if config.out is not None:
+        return config
+    return replace(config, out=default_folder(experiment, argv[0], config.selection))
+
+
+def default_folder(experiment: str, name: str, selection: str) -> Path:
+    """A new folder below runs/, named after what runs and when."""
+    return Path("runs") / experiment / f"{name}-{selection}-{datetime.now():%Y%m%d-%H%M%S-%f}"

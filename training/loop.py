@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from batching import Combinations, Plan, Seed, Selection, Step
 from losses import Loss
@@ -39,7 +39,6 @@ def fit(
     *,
     selection: Selection,
     loss: Loss,
-    temperature: float,
     optimizer: Optimizer,
     learning_rate: Schedule,
     batch_size: int,
@@ -56,13 +55,13 @@ def fit(
     A selection is asked for a plan, the plan is trained on step by step, and when it is used up the next one is
     asked for, with the weights of then. With a `run`, lines go to its metrics and the state to its checkpoint;
     if it holds a checkpoint already, training goes on from there and ends as if it had never stopped: the plan
-    in force is part of the checkpoint, and what is random in a step depends on the step's number alone.
+    in force is part of the checkpoint, so is the state of a loss that has one (a module, on the device of the
+    embeddings), and what is random in a step depends on the step's number alone.
 
     Args:
         task: The pairs and their parameters.
         selection: Which pairs make a step.
-        loss: Of a batch.
-        temperature: Of that loss.
+        loss: Of a batch; its settings are bound, see `losses.make_loss`.
         optimizer: Over the task's parameters.
         learning_rate: Of each update, counted from 0.
         batch_size: Pairs in a batch.
@@ -84,7 +83,7 @@ def fit(
     selection.check(task.n_pairs, batch_size)
     state = _State()
     if run is not None and (saved := run.restore()) is not None:
-        state.load(saved, task, optimizer)
+        state.load(saved, task, optimizer, loss)
     elif observe is not None:
         _log(run, state.moment(), learning_rate(0), observe(state.moment()))
     moment = state.moment()
@@ -96,7 +95,7 @@ def fit(
         state.plan = plan
         for step in plan.steps(at_once=task.updates_commute, start=state.position):
             rate = learning_rate(state.update)
-            _take(step, task, state, optimizer, loss, temperature, rate)
+            _take(step, task, state, optimizer, loss, rate)
             last = state.update >= updates
             if last or state.has_passed(log_every):
                 moment = state.moment()
@@ -107,29 +106,21 @@ def fit(
             if progress is not None and (last or progress.due()):
                 progress.show(state.update, state.latest_loss())
             if run is not None and checkpoint_every and (last or state.has_passed(checkpoint_every)):
-                run.checkpoint(state.save(task, optimizer))
+                run.checkpoint(state.save(task, optimizer, loss))
             if last:
                 return moment
         state.begin_epoch()
     return moment
 
 
-def _take(
-    step: Step,
-    task: Task,
-    state: "_State",
-    optimizer: Optimizer,
-    loss: Loss,
-    temperature: float,
-    rate: float,
-) -> None:
+def _take(step: Step, task: Task, state: "_State", optimizer: Optimizer, loss: Loss, rate: float) -> None:
     """One gradient step."""
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad()
     task.begin_update(state.update)
     for batches in _stacks(step, task.batches_at_once):
-        state.add(task.accumulate(batches, loss, temperature, step.scale), batches)
+        state.add(task.accumulate(batches, loss, step.scale), batches)
     optimizer.step()
     state.advance(step.updates)
 
@@ -166,7 +157,7 @@ def _check_finite(moment: Moment) -> None:
 
 
 class _State:
-    """Where training stands: everything that a resumed run needs beside parameters and optimiser."""
+    """Where training stands: what a resumed run needs beside the state of the task, the optimiser and the loss."""
 
     def __init__(self) -> None:
         self.update = self.before = self.epoch = self.position = self.pairs_seen = 0
@@ -203,7 +194,7 @@ class _State:
         mean = None if self.loss_sum is None else self.loss_sum / self.loss_count
         return Moment(self.update, self.epoch, self.pairs_seen, mean)
 
-    def save(self, task: Task, optimizer: Optimizer) -> dict[str, Any]:
+    def save(self, task: Task, optimizer: Optimizer, loss: Loss) -> dict[str, Any]:
         plan = self.plan
         return {
             "counters": [self.update, self.epoch, self.position, self.pairs_seen, self.loss_count],
@@ -214,9 +205,10 @@ class _State:
             else (plan.batches, plan.remainder, plan.kind, plan.reduction),
             "task": task.state_dict(),
             "optimizer": optimizer.state_dict(),
+            "loss": loss.state_dict() if isinstance(loss, nn.Module) else None,
         }
 
-    def load(self, saved: dict[str, Any], task: Task, optimizer: Optimizer) -> None:
+    def load(self, saved: dict[str, Any], task: Task, optimizer: Optimizer, loss: Loss) -> None:
         self.update, self.epoch, self.position, self.pairs_seen, self.loss_count = saved["counters"]
         self.loss_sum = saved["loss_sum"]
         self.plan = None if saved["plan"] is None else Plan(*saved["plan"])
@@ -224,3 +216,5 @@ class _State:
             self.begin_epoch()
         task.load_state_dict(saved["task"])
         optimizer.load_state_dict(saved["optimizer"])
+        if isinstance(loss, nn.Module):
+            loss.load_state_dict(saved["loss"])

@@ -21,7 +21,7 @@ class Task(Protocol):
     """How many batches `accumulate` is given at a time, at most."""
 
     def accumulate(
-        self, batches: Int[Tensor, "*replicates n_batches batch"], loss: Loss, temperature: float, scale: float
+        self, batches: Int[Tensor, "*replicates n_batches batch"], loss: Loss, scale: float
     ) -> Float[Tensor, "*replicates n_batches"]:
         """Add `scale` times the gradient of the sum of the batches' losses to the parameters' gradients.
 
@@ -84,13 +84,14 @@ class EncodedPairs:
         self.update = update
 
     def accumulate(
-        self, batches: Int[Tensor, "n_batches batch"], loss: Loss, temperature: float, scale: float
+        self, batches: Int[Tensor, "n_batches batch"], loss: Loss, scale: float
     ) -> Float[Tensor, " n_batches"]:
-        """Forward and backward, batch by batch."""
+        """Forward and backward, batch by batch; a loss that keeps a state is told the numbers of the pairs."""
         self.model.train()
         values = []
         for batch in batches:
-            value = loss(*self.encode(batch, purpose="train"), temperature=temperature)
+            u, v = self.encode(batch, purpose="train")
+            value = loss(u, v, index=batch.to(u.device)) if isinstance(loss, nn.Module) else loss(u, v)
             (value * scale).backward()
             values.append(value.detach())
         return torch.stack(values)

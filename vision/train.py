@@ -10,17 +10,22 @@ was interrupted goes on when the same command is given again with the same --out
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 
 from batching import derived_seed
-from losses import LOSSES
-from training import Progress, Run, aligned, fit, resolve_device, run_command, warmup_cosine
+from training import (
+    Progress,
+    Run,
+    aligned,
+    default_folder,
+    fit,
+    parse_preset,
+    resolve_device,
+    run_command,
+    warmup_cosine,
+)
 from vision.config import DESCRIPTIONS, PRESETS, VisionConfig
 from vision.data import Images, load_images
 from vision.model import Encoder
@@ -41,7 +46,7 @@ def main(config: VisionConfig) -> dict[str, Any]:
     train = load_images(config.dataset, config.data, "train").subset(config.n_pairs).to(device)
     test = load_images(config.dataset, config.data, "test").subset(config.n_test).to(device)
     run = Run.open(
-        config.out or default_folder(config.dataset, config.selection),
+        config.out or default_folder("vision", config.dataset, config.selection),
         experiment="vision",
         config=config.record(),
         device=str(device),
@@ -66,8 +71,7 @@ def main(config: VisionConfig) -> dict[str, Any]:
         last = fit(
             _pairs(model, train, config),
             selection=config.rule(),
-            loss=LOSSES[config.loss],
-            temperature=config.temperature,
+            loss=config.loss_function(len(train), device),
             optimizer=optimizer,
             learning_rate=warmup_cosine(config.learning_rate, updates, warmup=round(config.warmup * updates)),
             batch_size=config.batch_size,
@@ -118,20 +122,9 @@ def summary(result: dict[str, Any]) -> str:
     return aligned(header, [row])
 
 
-def default_folder(name: str, selection: str) -> Path:
-    """A new folder under runs/vision, named after what runs and when."""
-    return Path("runs/vision") / f"{name}-{selection}-{datetime.now():%Y%m%d-%H%M%S-%f}"
-
-
 def parse(argv: Sequence[str]) -> VisionConfig:
     """The configuration that a command line asks for."""
-    presets = {name: (DESCRIPTIONS[name], config) for name, config in PRESETS.items()}
-    config = tyro.extras.overridable_config_cli(
-        presets, args=argv, prog="python -m vision.train", description=__doc__
-    )
-    if config.out is not None:
-        return config
-    return replace(config, out=default_folder(argv[0], config.selection))
+    return parse_preset(argv, experiment="vision", presets=PRESETS, descriptions=DESCRIPTIONS, description=__doc__)
 
 
 if __name__ == "__main__":

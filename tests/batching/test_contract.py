@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batching import ALIASES, SELECTIONS, Combinations, canonical_name, make_selection
-from losses import clip_sum
+from losses import make_loss
 
 VARIANTS = [
     *[(name, {}) for name in SELECTIONS],
@@ -21,7 +21,8 @@ every_rule = pytest.mark.parametrize(
 
 
 def make(name, settings_, temperature=0.5):
-    return make_selection(name, loss=clip_sum, temperature=temperature, **settings_)
+    loss = make_loss("clip_sum", temperature=temperature)
+    return make_selection(name, loss=loss, temperature=temperature, **settings_)
 
 
 class Embeddings:

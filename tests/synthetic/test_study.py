@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from losses import PAIR_LOSSES
 from synthetic import experiment
 from synthetic.cli import main
 from synthetic.config import SyntheticConfig, parse
-from theory import fixed_partition_range, minimum
+from theory import LOSS_NAMES, fixed_partition_range, minimum
 from training import Run, run_command
 
 ROOT = Path(__file__).parent.parent.parent
@@ -134,6 +135,14 @@ def test_every_setting_does_something(change, selection, tmp_path):
         (result,) = main(replace(config, out=str(tmp_path / str(number)))).values()
         results.append(result["selections"][selection]["full_loss"])
     assert results[0] != results[1]
+
+
+@pytest.mark.parametrize("loss", sorted(set(PAIR_LOSSES) & set(LOSS_NAMES)))
+def test_every_loss_with_a_proved_optimum_can_be_studied(loss, tmp_path):
+    command = f"--loss {loss} --temperature 0.5 --num_steps 2 --seeds 2 --no-figures --device cpu --out {tmp_path}"
+    (result,) = main(parse(command.split())).values()
+    for values in result["selections"].values():
+        assert values["gap"]["mean"] > 0
 
 
 def test_threads_are_those_asked_for(tmp_path):

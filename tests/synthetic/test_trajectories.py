@@ -7,7 +7,7 @@ import reference
 import torch
 
 from batching import SELECTIONS
-from losses import LOSSES
+from losses import make_loss
 from synthetic.config import SyntheticConfig
 from synthetic.experiment import Accumulated
 from synthetic.pairs import FreePairs
@@ -76,8 +76,7 @@ def engine(name, *, n, dim, size, seeds, n_steps, rate, at_once=True):
     fit(
         task,
         selection=rule,
-        loss=LOSSES["clip_sum"],
-        temperature=1.0,
+        loss=make_loss("clip_sum", temperature=1.0),
         optimizer=torch.optim.SGD([task.raw], lr=rate),
         learning_rate=constant(rate),
         batch_size=size,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batching import ALIASES, SELECTIONS
-from losses import LOSSES
+from losses import PAIR_LOSSES
 from text.config import DESCRIPTIONS, PRESETS, TextConfig
 from text.train import parse
 from training import run_command
@@ -45,7 +45,9 @@ def test_the_published_codes_names_work(alias, name):
     ("change", "message"),
     [
         ({"selection": "sorted"}, "selection must be one of .*spectral.*got 'sorted'"),
-        ({"loss": "triplet"}, "loss must be one of info_nce, .*got 'triplet'"),
+        ({"loss": "perfect"}, "loss must be one of info_nce, .*got 'perfect'"),
+        ({"loss": "moco"}, "loss must be one of info_nce, .*got 'moco'; moco needs a momentum encoder"),
+        ({"loss": "sogclr", "selection": "osgd"}, "osgd scores .* a loss without a state, got"),
         ({"temperature": 0.0}, "temperature must be positive, got 0"),
         ({"hidden": 30}, "heads must divide hidden, got 4 and 30"),
         ({"dropout": 1.0}, "dropout must be from 0 to 0.9, got 1.0; the default is 0.1"),
@@ -90,7 +92,7 @@ def test_what_the_data_cannot_give_is_refused(change, message):
     [
         (["msmarc"], "docstrings"),
         (["smoke", "--selection", "sorted"], "sorted"),
-        (["smoke", "--loss", "triplet"], "triplet"),
+        (["smoke", "--loss", "perfect"], "perfect"),
         (["smoke", "--batch-size", "many"], "many"),
         (["smoke", "--replan", "never"], "epoch"),
         (["smoke", "--learning-rates", "1"], "--learning-rate"),
@@ -117,5 +119,5 @@ def test_help_names_every_choice_and_does_not_wait_for_transformers():
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for word in (*SELECTIONS, *ALIASES, *LOSSES):
+    for word in (*SELECTIONS, *ALIASES, *PAIR_LOSSES):
         assert word in done.stdout

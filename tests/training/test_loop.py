@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from batching import derived_seed, make_selection
-from losses import clip, clip_sum
+from losses import make_loss
 from training import EncodedPairs, GradientDescent, Moment, Progress, Run, constant, fit, warmup_cosine
+
+CLIP = make_loss("clip", temperature=0.5)
+CLIP_SUM = make_loss("clip_sum", temperature=1.0)
 
 
 class Lookup(EncodedPairs):
@@ -32,14 +35,13 @@ class Lookup(EncodedPairs):
         return views[0], views[1]
 
 
-def train(task, *, selection="shuffled", updates=30, run=None, log_every=4, rate=None, **options):
+def train(task, *, loss=CLIP, selection="shuffled", updates=30, run=None, log_every=4, rate=None, **options):
     optimizer = torch.optim.SGD(task.model.parameters(), lr=0.1, momentum=0.9)
-    rule = make_selection(selection, loss=clip, temperature=0.5, **options)
+    rule = make_selection(selection, loss=loss, temperature=0.5, **options)
     return fit(
         task,
         selection=rule,
-        loss=clip,
-        temperature=0.5,
+        loss=loss,
         optimizer=optimizer,
         learning_rate=rate or constant(0.1),
         batch_size=3,
@@ -74,6 +76,19 @@ class Killed(Exception):
     """In place of SIGKILL."""
 
 
+class Mortal(Lookup):
+    """Dies before an update."""
+
+    def __init__(self, killed_at):
+        super().__init__()
+        self.killed_at = killed_at
+
+    def begin_update(self, update):
+        if update == self.killed_at:
+            raise Killed
+        super().begin_update(update)
+
+
 @pytest.mark.parametrize(
     ("selection", "options"),
     [("shuffled", {}), ("fixed", {}), ("osgd", {"candidates": 8, "keep": 4}), ("spectral", {})],
@@ -84,21 +99,52 @@ def test_a_resumed_run_equals_an_uninterrupted_one(selection, options, killed_at
     finished = Lookup()
     train(finished, selection=selection, run=open_run(tmp_path / "again"), **options)
     assert metrics(tmp_path / "again") == metrics(tmp_path / "whole")
-
-    class Mortal(Lookup):
-        def begin_update(self, update):
-            if update == killed_at:
-                raise Killed
-            super().begin_update(update)
-
     with pytest.raises(Killed):
-        train(Mortal(), selection=selection, run=open_run(tmp_path / "killed"), **options)
+        train(Mortal(killed_at), selection=selection, run=open_run(tmp_path / "killed"), **options)
     survivor = Lookup(seed=0)
     train(survivor, selection=selection, run=open_run(tmp_path / "killed"), **options)
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
     for mine, theirs in zip(survivor.model, finished.model, strict=True):
         assert torch.equal(mine, theirs)
     assert len(survivor.encoded) < 30, "it went on; it did not start over"
+
+
+class Weary(torch.nn.Module):
+    """A loss with a state: how often each pair was seen, by which its weight goes down."""
+
+    def __init__(self, n_pairs=12):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(n_pairs))
+        self.fed = []
+
+    def forward(self, u, v, *, index, reduction="mean"):
+        self.fed.append(index.tolist())
+        self.seen[index] += 1
+        values = CLIP(u, v, reduction="none") / self.seen[index]
+        return values if reduction == "none" else getattr(values, reduction)()
+
+
+@pytest.mark.parametrize("selection", ["shuffled", "spectral", "full"])
+def test_a_loss_with_a_state_is_told_which_pairs_it_sees(selection):
+    task, loss = Lookup(), Weary()
+    train(task, loss=loss, selection=selection, updates=7)
+    assert loss.fed == task.encoded
+    assert loss.seen.sum() == (7 * 12 if selection == "full" else 7 * 3)
+
+
+@pytest.mark.parametrize("killed_at", [7, 13, 22])
+def test_the_state_of_a_loss_is_saved_and_restored(killed_at, tmp_path):
+    finished, whole = Lookup(), Weary()
+    train(finished, loss=whole, run=open_run(tmp_path / "whole"))
+    with pytest.raises(Killed):
+        train(Mortal(killed_at), loss=Weary(), run=open_run(tmp_path / "killed"))
+    survivor, resumed = Lookup(), Weary()
+    train(survivor, loss=resumed, run=open_run(tmp_path / "killed"))
+    assert len(resumed.fed) < 30
+    assert torch.equal(resumed.seen, whole.seen)
+    assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
+    for mine, theirs in zip(survivor.model, finished.model, strict=True):
+        assert torch.equal(mine, theirs)
 
 
 def test_a_finished_fit_does_nothing_more(tmp_path):
@@ -122,7 +168,7 @@ def test_all_batches_make_one_update_with_their_mean():
     train(task, selection="all", updates=1)
     u, v = (torch.nn.functional.normalize(table, dim=-1) for table in before)
     assert len(task.encoded) == 20
-    mean = torch.stack([clip(u[i], v[i], temperature=0.5) for i in task.encoded]).mean()
+    mean = torch.stack([CLIP(u[i], v[i]) for i in task.encoded]).mean()
     mean.backward()
     for table, start in zip(task.model, before, strict=True):
         torch.testing.assert_close(table.detach(), start.detach() - 0.1 * start.grad)
@@ -176,13 +222,12 @@ def test_loss_of_the_line_is_the_mean_since_the_line_before():
         seen.append(moment)
         return {}
 
-    rule = make_selection("fixed", loss=clip_sum, temperature=1.0)
+    rule = make_selection("fixed", loss=CLIP_SUM, temperature=1.0)
     optimizer = torch.optim.SGD(task.model.parameters(), lr=0.0)
     fit(
         task,
         selection=rule,
-        loss=clip_sum,
-        temperature=1.0,
+        loss=CLIP_SUM,
         optimizer=optimizer,
         learning_rate=constant(0.0),
         batch_size=3,
@@ -193,7 +238,7 @@ def test_loss_of_the_line_is_the_mean_since_the_line_before():
     )
     u, v = task.embed(None)
     plan = rule.plan(12, 3, seed=0, epoch=0, embed=task.embed)
-    expected = clip_sum(u, v, temperature=1.0, batches=plan.batches).mean()
+    expected = CLIP_SUM(u, v, batches=plan.batches).mean()
     assert [moment.update for moment in seen] == [0, 4, 8]
     assert seen[0].loss is None
     assert [moment.loss.item() for moment in seen[1:]] == pytest.approx([expected.item()] * 2)

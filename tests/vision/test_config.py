@@ -1,11 +1,11 @@
 """A configuration that cannot work is refused while it is written down, with what to do about it."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from batching import ALIASES, SELECTIONS
-from losses import LOSSES
+from losses import PAIR_LOSSES
 from vision.config import DESCRIPTIONS, PRESETS, VisionConfig
 from vision.data import DATASETS
 from vision.train import parse
@@ -18,7 +18,9 @@ SMOKE = PRESETS["smoke"]
     [
         ({"dataset": "mnist"}, "dataset must be one of cifar100, digits, got 'mnist'"),
         ({"selection": "hardest"}, "selection must be one of fixed, .*alias.*got 'hardest'"),
-        ({"loss": "triplet"}, "loss must be one of info_nce, .*got 'triplet'"),
+        ({"loss": "perfect"}, "loss must be one of info_nce, .*got 'perfect'"),
+        ({"loss": "moco"}, "loss must be one of info_nce, .*got 'moco'; moco needs a momentum encoder"),
+        ({"loss": "sogclr", "selection": "osgd"}, "osgd scores .* a loss without a state, got"),
         ({"temperature": 0.0}, "temperature must be positive, got 0.0"),
         ({"updates": 0}, "updates must be at least 1, got 0; leave it out"),
         ({"epochs": 0}, "epochs must be at least 1, got 0; the default is 100"),
@@ -94,5 +96,5 @@ def test_help_names_everything_there_is_to_choose(capsys):
     with pytest.raises(SystemExit):
         parse(["cifar100", "--help"])
     told = capsys.readouterr().out
-    assert all(name in told for name in (*SELECTIONS, *LOSSES, *DATASETS))
-    assert all(f"--{name.replace('_', '-')}" in told for name in VisionConfig.__dataclass_fields__)
+    assert all(name in told for name in (*SELECTIONS, *PAIR_LOSSES, *DATASETS))
+    assert all(f"--{field.name.replace('_', '-')}" in told for field in fields(VisionConfig))

@@ -1,6 +1,7 @@
 """Runs from end to end, on a few digits of 16 pixels: each selection, each option, interruption, bad input."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import torch
 from torchvision.models import resnet18
 
+from losses import PAIR_LOSSES
 from training import Run, run_command
 from vision.config import PRESETS, VisionConfig
 from vision.data import Images
@@ -90,6 +92,14 @@ def test_a_run_leaves_a_complete_folder(selection, tmp_path, capsys):
     model.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
 
 
+@pytest.mark.parametrize("loss", PAIR_LOSSES)
+def test_every_loss_trains(loss, tmp_path):
+    lines, result, _ = run(tmp_path, loss=loss, updates=2)
+    assert [line["update"] for line in lines] == [1, 2]
+    assert math.isfinite(result["loss"])
+    assert json.loads((tmp_path / "config.json").read_text())["config"]["loss"] == loss
+
+
 def test_a_run_repeats_itself(tmp_path):
     assert run(tmp_path / "once")[:2] == run(tmp_path / "twice")[:2]
 
@@ -146,7 +156,9 @@ def test_every_option_changes_something(name, value, given, tmp_path):
 @pytest.mark.parametrize("selection", ["osgd", "spectral"])
 def test_batches_are_chosen_at_the_temperature_of_the_loss(selection):
     for temperature in (0.1, 2.0):
-        assert replace(TINY, selection=selection, temperature=temperature).rule().temperature == temperature
+        rule = replace(TINY, selection=selection, temperature=temperature).rule()
+        used = rule.loss.keywords["temperature"] if selection == "osgd" else rule.temperature
+        assert used == temperature
 
 
 @pytest.mark.parametrize(("name", "value"), [("saturation", 0.5), ("hue", 0.3), ("grey", 1.0)])
@@ -189,14 +201,15 @@ def test_checkpoints_are_written_as_often_as_asked(tmp_path, monkeypatch):
 
 INTERRUPTED = {
     "shuffled": {},
-    "osgd": {},  # a new plan right after the checkpoint
-    "spectral": {"replan": "pool", "pool_batches": 4},  # likewise
+    "osgd": {"selection": "osgd"},  # a new plan right after the checkpoint
+    "spectral": {"selection": "spectral", "replan": "pool", "pool_batches": 4},  # likewise
+    "a loss with a state": {"loss": "sogclr", "n_pairs": 16},  # every pair is seen before the checkpoint
 }
 
 
-@pytest.mark.parametrize("selection", INTERRUPTED)
-def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(selection, tmp_path, monkeypatch):
-    config = replace(SMOKE, selection=selection, updates=7, checkpoint_every=4, **INTERRUPTED[selection])
+@pytest.mark.parametrize("change", INTERRUPTED.values(), ids=INTERRUPTED)
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(change, tmp_path, monkeypatch):
+    config = replace(SMOKE, updates=7, checkpoint_every=4, **change)
     whole = run(tmp_path / "whole", config)
 
     begin_update = ImagePairs.begin_update
@@ -285,7 +298,7 @@ def refused(capsys, *arguments):
     [
         (["imagenet"], "Available subcommands: digits, cifar100, smoke"),
         (["smoke", "--selection", "hardest"], "selection must be one of fixed, shuffled, full"),
-        (["smoke", "--loss", "triplet"], "loss must be one of info_nce, clip, clip_sum, nt_xent, got 'triplet'"),
+        (["smoke", "--loss", "perfect"], f"loss must be one of {', '.join(PAIR_LOSSES)}, got 'perfect'"),
         (["smoke", "--stem", "mnist"], "Expected one of ('cifar', 'imagenet')"),
         (["smoke", "--batch-size", "100"], "batch_size must lie between 1 and the number of pairs, 64, got 100"),
         (["smoke", "--temperature", "0"], "temperature must be positive, got 0.0"),

@@ -1,0 +1,141 @@
+"""What every training run of an encoder is made of, whatever it encodes, checked as soon as it is written down."""
+
+from dataclasses import asdict, dataclass, fields
+from math import comb
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+
+import torch
+import tyro
+from torch import nn
+
+from batching import Selection, canonical_name, make_selection
+from losses import PAIR_LOSSES, Loss, make_loss
+
+Replan = Literal["epoch", "pool"]
+LossName = Annotated[str, tyro.conf.arg(help=f"What is minimised: {', '.join(PAIR_LOSSES)}.")]
+
+Ranges = dict[str, tuple[float, float]]
+UNBOUNDED = float("inf")
+_MOST_PAIRS_AT_ONCE = 16_384
+"""In one update; more would not fit into memory, or never end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Which pairs meet, what is minimised on them, and for how long.
+
+    An experiment extends it: with its data and its encoder, with a default for what has none here (the command
+    line then shows the help below), with more `RANGES`, and with checks of its own in `__post_init__`.
+    """
+
+    RANGES: ClassVar[Ranges] = {
+        "candidates": (1, UNBOUNDED),
+        "pool_batches": (1, UNBOUNDED),
+        "batch_size": (2, UNBOUNDED),
+        "updates": (1, UNBOUNDED),
+        "learning_rate": (0, UNBOUNDED),
+        "warmup": (0, 1),
+        "weight_decay": (0, UNBOUNDED),
+        "log_every": (1, UNBOUNDED),
+        "checkpoint_every": (0, UNBOUNDED),
+    }
+    """The least and the greatest value of the settings that have them; None is allowed where the type has it."""
+    USUAL_TEMPERATURES: ClassVar[str]
+    """The remedy for a temperature that is not positive."""
+
+    selection: str = "shuffled"
+    """Which pairs meet in a batch: shuffled, fixed, osgd, spectral, full or all, or by the names of the published
+    code s, f, osgd_NcB, sc_even, full or NcB."""
+    candidates: int | None
+    """For osgd: random batches to score; None for all that there are."""
+    keep: int
+    """For osgd: how many of them, those of largest loss, to train on."""
+    pool_batches: int | None
+    """For spectral: batches made from one pool of pairs; None for one pool of all."""
+    replan: Replan = "epoch"
+    """For spectral: form all batches at the start of an epoch, or pool by pool with the weights of then."""
+
+    loss: LossName
+    temperature: float
+    """Of the loss where it has one, and of the scores by which batches are chosen."""
+    batch_size: int
+    """Pairs in a batch."""
+    updates: int | None
+    """How long to train."""
+    learning_rate: float
+    """Peak of the learning rate; it ends at 0 along half a cosine."""
+    warmup: float
+    """Part of the updates, from 0 to 1, in which the learning rate rises to its peak."""
+    weight_decay: float
+    """Of all weights."""
+
+    seed: int = 0
+    """Of the weights, of the batches and of all else that is random."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu, cuda, cuda:1, ..."""
+    log_every: int
+    """Updates between two lines of metrics.jsonl."""
+    checkpoint_every: int
+    """Updates between two checkpoints; 0 for none."""
+    out: Path | None = None
+    """Folder of the run; an unfinished run there is continued. runs/KIND/PRESET-SELECTION-TIME if left out."""
+    overwrite: bool = False
+    """Discard a run that is in the folder."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, before anything is read or built."""
+        object.__setattr__(self, "selection", canonical_name(self.selection))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            choices = get_args(field.type)
+            if get_origin(field.type) is Literal and value not in choices:
+                raise ValueError(f"{field.name} must be one of {', '.join(choices)}, got {value!r}")
+            lowest, highest = self.RANGES.get(field.name, (-UNBOUNDED, UNBOUNDED))
+            if field.name in self.RANGES and value is not None and not lowest <= value <= highest:
+                bounds = f"at least {lowest}" if highest == UNBOUNDED else f"from {lowest} to {highest}"
+                usual = "leave it out" if field.default is None else f"the default is {field.default}"
+                raise ValueError(f"{field.name} must be {bounds}, got {value}; {usual}")
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be positive, got {self.temperature}; {self.USUAL_TEMPERATURES}")
+        self.rule()
+
+    def check_sizes(self, n_pairs: int) -> None:
+        """Refuse a number of training pairs that cannot be trained on.
+
+        Raises:
+            ValueError: If the selection cannot plan for so many, or an update would take too many of them.
+        """
+        self.rule().check(n_pairs, self.batch_size)
+        at_once = {
+            "full": n_pairs,
+            "all": comb(n_pairs, self.batch_size) * self.batch_size,
+        }.get(self.selection, self.batch_size)
+        if at_once > _MOST_PAIRS_AT_ONCE:
+            raise ValueError(
+                f"an update may take at most {_MOST_PAIRS_AT_ONCE:,} pairs, but {self.selection!r} with batch_size "
+                f"{self.batch_size} takes {at_once:,} of {n_pairs:,}; lower n_pairs, or use 'shuffled'"
+            )
+
+    def loss_function(self, n_pairs: int, device: torch.device | str = "cpu") -> Loss:
+        """The loss with its settings bound; a module, with its state on the device, where it keeps one."""
+        loss = make_loss(self.loss, temperature=self.temperature, n_pairs=n_pairs)
+        return loss.to(device) if isinstance(loss, nn.Module) else loss
+
+    def rule(self) -> Selection:
+        """The selection rule with its settings."""
+        return make_selection(
+            self.selection,
+            loss=self.loss_function(2),  # rules do not use a loss to which the number of pairs matters
+            temperature=self.temperature,
+            candidates=self.candidates,
+            keep=self.keep,
+            batches_per_pool=self.pool_batches,
+            replan=self.replan,
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Everything that the result depends on, ready for JSON."""
+        kept = asdict(self)
+        del kept["out"], kept["overwrite"]
+        return {name: str(value) if isinstance(value, Path) else value for name, value in kept.items()}
