@@ -35,6 +35,9 @@ def cached_backward(
     each other in the encoder; batch normalisation sees chunks, and updates its running statistics twice. What is
     random (dropout) draws the same numbers in both passes.
 
+    A parameter of the loss (a learned temperature) has its gradient before the encoder has: with several processes
+    give it a `DistributedDataParallel` of its own; the encoder's would wait for it in vain and average nothing.
+
     Args:
         encode: From a chunk of inputs to its unit embeddings (u, v).
         chunks: The inputs, cut up.

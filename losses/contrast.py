@@ -34,7 +34,7 @@ from losses.pairs import (
     Loss,
     Reduction,
     at_batches,
-    check_alone,
+    check_options,
     check_positive,
     paired,
     reduced,
@@ -53,8 +53,9 @@ class Options(TypedDict, total=False):
     """Over the pairs of a batch: "mean", "sum", or "none" for the value of each pair."""
     batches: Batches | None
     """Row numbers of the batches to evaluate, shared or one table per leading index."""
-    ids: Int[Tensor, "*lead n"] | None
-    """Pairs of the same number are no negatives of each other (duplicates, members of one class)."""
+    ids: Int[Tensor, "*any n"] | None
+    """Pairs of the same number are no negatives of each other (duplicates, members of one class); one list for
+    all leading indices, or one for each."""
     exclude: Bool[Tensor, "n n"] | None
     """True where two pairs are no negatives of each other, in either order."""
     chunk_size: int | None
@@ -139,10 +140,14 @@ def contrast(
         ValueError: If shapes do not fit, a number is not positive, or two options exclude each other.
     """
     check_positive(temperature=temperature)
+    check_options(u, options, Options.__annotations__, negatives=negatives)
+    if form.both and negatives is not None:
+        raise TypeError("negatives are for losses with anchors in u alone; this one has them in both views")
+    if own_weight is not None and negatives is None:
+        raise ValueError(f"own_weight weighs negatives, of which there are none; got {own_weight}: leave it out")
     reduction = options.get("reduction", "mean")
     batches = options.get("batches")
     many = batches is not None or u.dim() > 2
-    check_alone(u, options, negatives=negatives)
     if many and not _wants_gradient(u, v, temperature) and form.adjust is None:
         blocks = _blocks(form, u, v, temperature, batches, options.get("ids"))
         excess = form.excess(blocks.log_sums, blocks.positive)
@@ -150,6 +155,7 @@ def contrast(
     ids = options.get("ids")
     if many and batches is not None and ids is not None:
         ids = at_batches(ids, batches)
+    operands = u.dtype
     u, v = paired(u, v, batches)
     scale = 1 / torch.as_tensor(temperature, dtype=u.dtype, device=u.device)
     log_sums = negative_log_sums(
@@ -165,6 +171,7 @@ def contrast(
         own_weight=own_weight,
         chunk_size=options.get("chunk_size"),
         group=options.get("group"),
+        operands=operands,
     )
     with torch.autocast(u.device.type, enabled=False):
         positive = (u * v).sum(-1)

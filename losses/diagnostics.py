@@ -102,7 +102,7 @@ def effective_rank(x: Float[Tensor, "n dim"]) -> Float[Tensor, ""]:
 
 
 def _compared(u: Tensor, v: Tensor, temperature: float, rows: int) -> list[Float[Tensor, " n"]]:
-    """Of an anchor: similarity to its positive, largest to a negative, their log-sum over tau, how many have a say.
+    """Of each anchor: similarity to its positive, the largest to a negative, their log-sum, how many have a say.
 
     Both similarities come from one product, so that equal rows are equally similar.
     """

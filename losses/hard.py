@@ -9,7 +9,7 @@ from typing_extensions import Unpack
 
 from losses.contrast import Options
 from losses.negatives import negative_log_sums
-from losses.pairs import at_batches, check_alone, check_positive, paired, reduced, softplus
+from losses.pairs import at_batches, check_options, check_positive, paired, reduced, softplus
 
 
 def hcl(
@@ -96,11 +96,12 @@ class _Negatives:
     """The negatives of all 2B anchors at any scale."""
 
     def __init__(self, u: Tensor, v: Tensor, options: Options) -> None:
-        check_alone(u, options)
+        check_options(u, options, Options.__annotations__)
         self.ids = options.get("ids")
         batches = options.get("batches")
         if self.ids is not None and batches is not None:
             self.ids = at_batches(self.ids, batches)
+        self.operands = u.dtype
         self.u, self.v = paired(u, v, batches)
         self.exclude = options.get("exclude")
         self.chunk_size = options.get("chunk_size")
@@ -117,6 +118,7 @@ class _Negatives:
             exclude=self.exclude,
             chunk_size=self.chunk_size,
             group=self.group,
+            operands=self.operands,
         )
 
     @torch.no_grad()

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from losses.fused import fused_log_sums, takes
 from losses.walk import Exclusion, Walk
 
 
@@ -31,10 +32,11 @@ def log_sums(
     exclusion: Exclusion,
     columns: bool = False,
     chunk_size: int | None = None,
+    operands: torch.dtype | None = None,
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " m"] | None]:
     """Log-sums of the rows of e^{scale x y^T}, and of its columns; -inf where everything is excluded.
 
-    If `x` is `y`, the exclusion is taken to be symmetric, which saves a third of the work.
+    If `x` is `y`, and rows alone are wanted, the exclusion is taken to be symmetric: a third of the work less.
 
     Args:
         x: Anchors.
@@ -44,13 +46,17 @@ def log_sums(
         columns: Whether the sums of the columns are wanted too.
         chunk_size: Rows at a time; nothing larger than chunk_size x m is then held, in either pass. None keeps
             the matrix where it is small (2^22 entries on a CPU) and chooses the rows else.
+        operands: A half precision that holds the values of x and y exactly, as they came; on a GPU products are
+            then of such numbers, in one fused kernel (`losses.fused`).
 
     Cost: n m dim multiplications forward; backward twice as many (once where x is y), and once more where the
     matrix is not kept.
     """
+    if operands is not None and takes(x, exclusion, operands, chunk_size):
+        return fused_log_sums(x, y, scale=scale, exclusion=exclusion, columns=columns, operands=operands)
     walk = Walk.through(x, y, exclusion, chunk_size)
     with torch.autocast(x.device.type, enabled=False):
-        sums = _LogSums.apply(x, y, scale, walk, columns, x is y)
+        sums = _LogSums.apply(x, y, scale, walk, columns, x is y and not columns)
     return sums if columns else (sums, None)  # pyright: ignore[reportReturnType]
 
 

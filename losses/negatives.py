@@ -1,5 +1,6 @@
 """Who an anchor's negatives are, and their log-sum: across views, within a view, extra keys, other processes."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -10,7 +11,9 @@ from losses.distributed import Group, gather
 from losses.logsumexp import guarded_logsumexp, log_sums
 from losses.walk import Exclusion
 
-Ids = Int[Tensor, "*lead n"]
+Ids = Int[Tensor, "*any n"]
+
+_Sums = Callable[..., tuple[Tensor, Tensor | None]]
 
 
 def negative_log_sums(
@@ -27,6 +30,7 @@ def negative_log_sums(
     own_weight: float | None = None,
     chunk_size: int | None = None,
     group: Group | None = None,
+    operands: torch.dtype | None = None,
 ) -> Float[Tensor, "directions *lead n"]:
     """Each anchor's logsumexp over its negatives of similarity / temperature; -inf where it has none.
 
@@ -43,34 +47,31 @@ def negative_log_sums(
         own_weight: Added to the similarity of anchor i and row i of `extra`.
         chunk_size: Anchors at a time.
         group: Processes that share the batch.
+        operands: The precision that the embeddings came in: see `log_sums`.
 
-    With leading dimensions the last five but `ids` do not apply.
+    With leading dimensions only `ids` of the options applies.
 
     Raises:
         ValueError: If `exclude` meets a group.
     """
     if u.dim() > 2:
         return _of_many(u, v, scale, cross=cross, within=within, both=both, ids=ids)
+    sums = partial(log_sums, scale=scale, chunk_size=chunk_size, operands=operands)
     mask = None if exclude is None else exclude | exclude.mT
-    if group is not None:
-        if mask is not None:
-            raise ValueError("exclude is for one process; use ids in a group of them")
-        return _of_ranks(u, v, scale, cross, within, both, ids, extra, own_weight, chunk_size, group)
-    exclusion = Exclusion(0, -torch.inf, ids, ids, mask)
-    sums = partial(log_sums, scale=scale, exclusion=exclusion, chunk_size=chunk_size)
-    parts: list[list[Tensor]] = [[], []]
-    if cross:
-        rows, columns = sums(u, v, columns=both)
-        parts[0].append(rows)
-        if columns is not None:
-            parts[1].append(columns)
-    if within:
-        parts[0].append(sums(u, u)[0])
-        if both:
-            parts[1].append(sums(v, v)[0])
-    if extra is not None:
-        parts[0].append(_to_extra(u, extra, own_weight, scale, chunk_size, 0))
-    return torch.stack([_joined(part) for part in parts if part])
+    if group is None:
+        exclusion = Exclusion(0, -torch.inf, ids, ids, mask)
+        directions = _of_one(u, v, partial(sums, exclusion=exclusion), cross, within, both)
+    elif mask is None:
+        directions = _of_ranks(u, v, sums, cross, within, both, ids, group)
+    else:
+        raise ValueError("exclude is for one process; use ids in a group of them")
+    if extra is not None and len(extra):
+        first = 0 if group is None else group.rank() * u.shape[0]
+        own = Exclusion(None) if own_weight is None else Exclusion(first, own_weight)
+        held = None if extra.dtype != operands else operands
+        extra = (extra if group is None else gather(extra, group)).to(u.dtype)
+        directions[0].append(sums(u, extra, exclusion=own, operands=held)[0])
+    return torch.stack([_joined(parts) for parts in directions])
 
 
 def own_view_log_sums(
@@ -83,40 +84,33 @@ def own_view_log_sums(
     return _of_many(x, x, factor, cross=True, within=False, both=False, ids=None)[0]
 
 
+def _of_one(u: Tensor, v: Tensor, sums: _Sums, cross: bool, within: bool, both: bool) -> list[list[Tensor]]:
+    """By direction and kind of negatives; both directions of the cross terms from one matrix."""
+    directions: list[list[Tensor]] = [[], []] if both else [[]]
+    if cross:
+        rows, columns = sums(u, v, columns=both)
+        directions[0].append(rows)
+        if columns is not None:
+            directions[1].append(columns)
+    if within:
+        for parts, view in zip(directions, (u, v), strict=False):
+            parts.append(sums(view, view)[0])
+    return directions
+
+
 def _of_ranks(
-    u: Tensor,
-    v: Tensor,
-    scale: Tensor,
-    cross: bool,
-    within: bool,
-    both: bool,
-    ids: Tensor | None,
-    extra: Tensor | None,
-    own_weight: float | None,
-    chunk_size: int | None,
-    group: Group,
-) -> Tensor:
+    u: Tensor, v: Tensor, sums: _Sums, cross: bool, within: bool, both: bool, ids: Tensor | None, group: Group
+) -> list[list[Tensor]]:
     """This rank's anchors against everybody's embeddings."""
-    first = group.rank() * u.shape[0]
     all_ids = None if ids is None else gather(ids, group)
-    exclusion = Exclusion(first, -torch.inf, ids, all_ids)
-    sums = partial(log_sums, scale=scale, exclusion=exclusion, chunk_size=chunk_size)
+    exclusion = Exclusion(group.rank() * u.shape[0], -torch.inf, ids, all_ids)
     all_u = gather(u, group) if within or both else u
-    all_v = gather(v, group)
-    directions = []
-    for anchors, others, own_view in ((u, all_v, all_u), (v, all_u, all_v))[: 1 + both]:
-        keys = [others] * cross + [own_view] * within
-        directions.append([sums(anchors, part)[0] for part in keys])
-    if extra is not None:
-        directions[0].append(_to_extra(u, gather(extra, group), own_weight, scale, chunk_size, first))
-    return torch.stack([_joined(parts) for parts in directions])
-
-
-def _to_extra(
-    u: Tensor, extra: Tensor, own_weight: float | None, scale: Tensor, chunk_size: int | None, first: int
-) -> Tensor:
-    exclusion = Exclusion(None) if own_weight is None else Exclusion(first, own_weight)
-    return log_sums(u, extra, scale=scale, exclusion=exclusion, chunk_size=chunk_size)[0]
+    all_v = gather(v, group) if cross or both else v
+    views = ((u, all_v, all_u), (v, all_u, all_v))[: 1 + both]
+    return [
+        [sums(anchors, keys, exclusion=exclusion)[0] for keys in [others] * cross + [own_view] * within]
+        for anchors, others, own_view in views
+    ]
 
 
 def _of_many(

@@ -8,7 +8,7 @@ comes from here:
     return reduced(own(per_pair, group), reduction)
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import torch
@@ -83,7 +83,7 @@ def reduced(per_pair: Float[Tensor, "*lead n"], reduction: Reduction) -> Float[T
     return total / per_pair.shape[-1] if reduction == "mean" else total
 
 
-def check_positive(**values: float | Tensor) -> None:
+def check_positive(**values: int | float | Tensor) -> None:
     """Refuse what is not positive; tensors are taken on trust, for reading one would wait for the device."""
     for name, value in values.items():
         if not isinstance(value, Tensor) and not value > 0:
@@ -91,13 +91,30 @@ def check_positive(**values: float | Tensor) -> None:
             raise ValueError(f"{name} must be positive, got {value}{usual}")
 
 
-def check_alone(u: Float[Tensor, "*lead n dim"], options: Mapping[str, Any], **more: Tensor | None) -> None:
-    """Refuse what makes sense for one batch only where there are several."""
+def check_options(
+    u: Float[Tensor, "*lead n dim"], options: Mapping[str, Any], known: Collection[str], **more: Tensor | None
+) -> None:
+    """Refuse options that nobody knows, that do not fit u, or that make sense for one batch only among several.
+
+    Raises:
+        TypeError: If there is an unknown option.
+        ValueError: If a length is wrong, or an option does not go with leading dimensions or a table of batches.
+    """
+    for name in options:
+        if name not in known:
+            raise TypeError(f"there is no option {name!r} here; known are {', '.join(known)}")
+    n, dim = u.shape[-2:]
+    wanted = {"ids": (n,), "exclude": (n, n), "negatives": (dim,)}
+    given = {name: value for name, value in {**options, **more}.items() if value is not None}
+    for name, shape in wanted.items():
+        if name in given and given[name].shape[-len(shape) :] != shape:
+            raise ValueError(
+                f"{name} must end in {shape} for u of {tuple(u.shape)}, got {tuple(given[name].shape)}"
+            )
     if options.get("batches") is None and u.dim() == 2:
         return
-    for name, value in {**options, **more}.items():
-        if value is not None and name not in {"reduction", "batches", "ids"}:
-            raise ValueError(f"{name} goes with one batch, u and v of shape [n, dim] and no table; leave it out")
+    for name in given.keys() - {"reduction", "batches", "ids"}:
+        raise ValueError(f"{name} goes with one batch, u and v of shape [n, dim] and no table; leave it out")
 
 
 def in_full_precision(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -162,7 +179,7 @@ __all__ = [
     "Loss",
     "Reduction",
     "at_batches",
-    "check_alone",
+    "check_options",
     "check_positive",
     "gather",
     "in_full_precision",

@@ -68,7 +68,9 @@ LOSSES: dict[str, Entry] = {
         arc_margin, "as info_nce, the positive at angle theta_ii + m", "Zhang et al. 2022", "info_nce at margin 0"
     ),
     "dcl": Entry(dcl, "lse(s_ij, a_ij) - s_ii, all 2B anchors", "Yeh et al. 2022, 2110.06848"),
-    "dcl_one_way": Entry(dcl_one_way, "lse(s_ij, a_ij) - s_ii", "Yeh et al. 2022, 2110.06848", "half of dcl"),
+    "dcl_one_way": Entry(
+        dcl_one_way, "lse(s_ij, a_ij) - s_ii", "Yeh et al. 2022, 2110.06848", "dcl is its mean over both views"
+    ),
     "dcl_cross": Entry(dcl_cross, "lse(s_ij) - s_ii", "Lee et al. 2025, 2506.09781"),
     "dclw": Entry(
         dclw, "lse(s_ij, a_ij) - w_i s_ii, all 2B anchors", "Yeh et al. 2022, 2110.06848", "dcl for large sigma"

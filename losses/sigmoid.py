@@ -22,7 +22,7 @@ from losses.pairs import (
     Group,
     Reduction,
     at_batches,
-    check_alone,
+    check_options,
     check_positive,
     paired,
     reduced,
@@ -77,7 +77,7 @@ def siglip(
         Zhai et al., 2023, Section 3.2 and Algorithm 1, arXiv 2303.15343.
     """
     check_positive(temperature=temperature)
-    check_alone(u, {"batches": batches, "chunk_size": chunk_size})
+    check_options(u, {"batches": batches, "chunk_size": chunk_size}, ("batches", "chunk_size"))
     u, v, first = _anchors_and_keys(u, v, batches, group)
     return reduced(_decisions(u, v, first, temperature, bias, chunk_size), reduction)
 
