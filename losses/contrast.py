@@ -158,7 +158,7 @@ def contrast(
     operands = u.dtype
     u, v = paired(u, v, batches)
     scale = 1 / torch.as_tensor(temperature, dtype=u.dtype, device=u.device)
-    log_sums = negative_log_sums(
+    log_sums, positive = negative_log_sums(
         u,
         v,
         scale=scale,
@@ -173,11 +173,9 @@ def contrast(
         group=options.get("group"),
         operands=operands,
     )
-    with torch.autocast(u.device.type, enabled=False):
-        positive = (u * v).sum(-1)
     if form.adjust is not None:
-        positive = form.adjust(positive)
-    return reduced(form.combine(form.losses(form.excess(log_sums, scale * positive))), reduction)
+        positive = scale * form.adjust(positive / scale)
+    return reduced(form.combine(form.losses(form.excess(log_sums, positive))), reduction)
 
 
 def value_and_gradient(

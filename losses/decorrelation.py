@@ -158,6 +158,8 @@ def _covariance(x: Float[Tensor, "*lead n dim"]) -> Float[Tensor, "*lead dim dim
 
 
 def _standardised(x: Float[Tensor, "*lead n dim"]) -> Float[Tensor, "*lead n dim"]:
+    if x.dim() == 2:
+        return torch.nn.functional.batch_norm(x, None, None, training=True, eps=BARLOW_EPS)
     centred = x - x.mean(-2, keepdim=True)
     return centred * (centred.square().mean(-2, keepdim=True) + BARLOW_EPS).rsqrt()
 

@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from losses.logsumexp import log_sums
+from losses.negatives import own_view_log_sums
 from losses.pairs import check_positive, paired
-from losses.walk import Exclusion
 
 
 class Diagnostics(NamedTuple):
@@ -75,7 +74,8 @@ def diagnostics(
         mean = (u.sum(0) @ v.sum(0) - positive.sum()) / (n * (n - 1))
         square = ((u.mT @ u) * (v.mT @ v)).sum()  # sum_ij (u_i.v_j)^2 = <U^T U, V^T V>
         variance = (square - positive.square().sum()) / (n * (n - 1)) - mean**2
-        spread = [_uniformity(x, chunk_size) for x in (u, v)]
+        # For unit rows |x - y|^2 = 2 - 2 x.y, so that e^{-2 |x - y|^2} = e^{4 x.y - 4}.
+        spread = [own_view_log_sums(x, 4.0, chunk_size).logsumexp(0) - 4 - math.log(n * (n - 1)) for x in (u, v)]
         return Diagnostics(
             accuracy=(positive - hardest > rounding).to(u.dtype).mean(),
             positive_probability=(positive / temperature - log_sum).sigmoid().mean(),
@@ -117,9 +117,3 @@ def _compared(u: Tensor, v: Tensor, temperature: float, rows: int) -> list[Float
         log_sum = total.log() + hardest / temperature
         found.append((positive, hardest, log_sum, total.square() / weights.square_().sum(1)))
     return [torch.cat(parts) for parts in zip(*found, strict=True)]
-
-
-def _uniformity(x: Tensor, chunk_size: int | None) -> Float[Tensor, ""]:
-    """For unit rows |x - y|^2 = 2 - 2 x.y, so that e^{-2 |x - y|^2} = e^{4 x.y - 4}."""
-    sums = log_sums(x, x, scale=x.new_tensor(4.0), exclusion=Exclusion(), chunk_size=chunk_size)[0]
-    return sums.logsumexp(0) - 4 - math.log(len(x) * (len(x) - 1))

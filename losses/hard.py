@@ -53,10 +53,10 @@ def hcl(
     negatives = _Negatives(u, v, options)
     u, v = negatives.u, negatives.v
     scale = 1 / torch.as_tensor(temperature, dtype=u.dtype, device=u.device)
-    positive = scale * (u * v).sum(-1)
     log_n = negatives.log_count()
-    weights = negatives.log_sums(beta * scale) if beta else log_n
-    hard = log_n + negatives.log_sums((1 + beta) * scale) - weights
+    weights = negatives.log_sums(beta * scale)[0] if beta else log_n
+    sums, positive = negatives.log_sums((1 + beta) * scale)
+    hard, positive = log_n + sums - weights, positive / (1 + beta)
     empty = log_n == -torch.inf
     total = _without_positives(hard.masked_fill(empty, 0), positive, log_n.masked_fill(empty, 0), scale, tau_plus)
     losses = softplus(total - positive).masked_fill(empty, 0)
@@ -107,7 +107,7 @@ class _Negatives:
         self.chunk_size = options.get("chunk_size")
         self.group = options.get("group")
 
-    def log_sums(self, scale: Tensor) -> Float[Tensor, "directions *lead n"]:
+    def log_sums(self, scale: Tensor) -> tuple[Float[Tensor, "directions *lead n"], Float[Tensor, "*lead n"]]:
         return negative_log_sums(
             self.u,
             self.v,
@@ -125,7 +125,7 @@ class _Negatives:
     def log_count(self) -> Float[Tensor, "directions *lead n"]:
         """The logarithm of n: known, or counted where some are left out."""
         if self.ids is not None or self.exclude is not None:
-            return self.log_sums(self.u.new_zeros(()))
+            return self.log_sums(self.u.new_zeros(()))[0]
         everyone = self.u.shape[-2] * (1 if self.group is None else self.group.size())
         value = math.log(2 * everyone - 2) if everyone > 1 else -math.inf
         return self.u.new_full((2, *self.u.shape[:-1]), value)

@@ -128,8 +128,8 @@ def moco(
         return reduced(u.sum(-1) * 0, reduction)
     scale = 1 / torch.as_tensor(temperature, dtype=u.dtype, device=u.device)
     exclusion = Exclusion(None, anchor_ids=ids, key_ids=queue_ids)
-    log_sums_, _ = log_sums(u, queue, scale=scale, exclusion=exclusion, chunk_size=chunk_size)
-    return reduced(softplus(log_sums_ - scale * (u * v).sum(-1)), reduction)
+    sums = log_sums(u, queue, scale=scale, exclusion=exclusion, chunk_size=chunk_size)
+    return reduced(softplus(sums.rows - scale * (u * v).sum(-1)), reduction)
 
 
 def arc_margin(

@@ -12,8 +12,7 @@ so the backward pass needs the sums alone and computes each block again, unless 
 to be kept.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -24,6 +23,16 @@ from losses.fused import fused_log_sums, takes
 from losses.walk import Exclusion, Walk
 
 
+class LogSums(NamedTuple):
+    """What `log_sums` finds."""
+
+    rows: Float[Tensor, " n"]
+    """-inf where everything is excluded."""
+    columns: Float[Tensor, " m"] | None
+    partners: Float[Tensor, " n"] | None
+    """scale x_i.y_(diagonal + i): the positives."""
+
+
 def log_sums(
     x: Float[Tensor, "n dim"],
     y: Float[Tensor, "m dim"],
@@ -31,10 +40,11 @@ def log_sums(
     scale: Float[Tensor, ""],
     exclusion: Exclusion,
     columns: bool = False,
+    partners: bool = False,
     chunk_size: int | None = None,
     operands: torch.dtype | None = None,
-) -> tuple[Float[Tensor, " n"], Float[Tensor, " m"] | None]:
-    """Log-sums of the rows of e^{scale x y^T}, and of its columns; -inf where everything is excluded.
+) -> LogSums:
+    """Log-sums of the rows of e^{scale x y^T}, and of its columns.
 
     If `x` is `y`, and rows alone are wanted, the exclusion is taken to be symmetric: a third of the work less.
 
@@ -44,6 +54,7 @@ def log_sums(
         scale: 1 / temperature.
         exclusion: Which entries do not count.
         columns: Whether the sums of the columns are wanted too.
+        partners: Whether the entries on the excluded diagonal are.
         chunk_size: Rows at a time; nothing larger than chunk_size x m is then held, in either pass. None keeps
             the matrix where it is small (2^22 entries on a CPU) and chooses the rows else.
         operands: A half precision that holds the values of x and y exactly, as they came; on a GPU products are
@@ -52,12 +63,15 @@ def log_sums(
     Cost: n m dim multiplications forward; backward twice as many (once where x is y), and once more where the
     matrix is not kept.
     """
-    if operands is not None and takes(x, exclusion, operands, chunk_size):
-        return fused_log_sums(x, y, scale=scale, exclusion=exclusion, columns=columns, operands=operands)
-    walk = Walk.through(x, y, exclusion, chunk_size)
     with torch.autocast(x.device.type, enabled=False):
-        sums = _LogSums.apply(x, y, scale, walk, columns, x is y and not columns)
-    return sums if columns else (sums, None)  # pyright: ignore[reportReturnType]
+        if operands is not None and takes(x, exclusion, operands, chunk_size):
+            sums = fused_log_sums(x, y, scale=scale, exclusion=exclusion, columns=columns, operands=operands)
+            first = exclusion.diagonal
+            own = None if first is None or not partners else scale * (x * y[first : first + len(x)]).sum(-1)
+            return LogSums(*sums, own)
+        walk = Walk.through(x, y, exclusion, chunk_size)
+        symmetric = x is y and not (columns or partners)
+        return LogSums(*_LogSums.apply(x, y, scale, walk, columns, partners, symmetric))  # pyright: ignore
 
 
 def guarded_logsumexp(x: Float[Tensor, "*lead m"]) -> Float[Tensor, "*lead"]:
@@ -75,65 +89,78 @@ def _finite(x: Tensor) -> Tensor:
 class _LogSums(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, y: Tensor, scale: Tensor, walk: Walk, with_columns: bool, symmetric: bool
-    ) -> Any:
+        ctx: Any,
+        x: Tensor,
+        y: Tensor,
+        scale: Tensor,
+        walk: Walk,
+        with_columns: bool,
+        own: bool,
+        symmetric: bool,
+    ) -> tuple[Tensor | None, ...]:
         rows = x.new_empty(x.shape[0])
-        peak, total = x.new_full((y.shape[0],), -torch.inf), x.new_zeros(y.shape[0])
-        kept, blocks = walk.first(x, y, scale)
-        for part, logits, scratch in blocks:
-            if with_columns:  # the sums so far, rescaled to the larger of the old peak and the block's
-                higher = torch.maximum(peak, logits.amax(0))
-                shift = _finite(higher)
-                block = (logits - shift).exp_().sum(0)
-                total.mul_((peak - shift).exp_()).add_(block)
-                peak = higher
-            row_peak = _finite(logits.amax(1))
-            rows[part] = torch.sub(logits, row_peak[:, None], out=scratch).exp_().sum(1).log_().add_(row_peak)
-        columns = total.log_().add_(_finite(peak)) if with_columns else None
+        columns = x.new_full((y.shape[0],), -torch.inf) if with_columns else None
+        partners = x.new_empty(x.shape[0]) if own else None
+        kept, blocks = walk.first(x, y, scale, partners)
+        for part, logits, _ in blocks:
+            rows[part] = logits.logsumexp(1)
+            if columns is not None:
+                columns = torch.logaddexp(columns, logits.logsumexp(0))
         ctx.walk, ctx.kept, ctx.symmetric = walk, kept, symmetric
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, y, scale, rows, columns)
-        return rows if columns is None else (rows, columns)
+        return rows, columns, partners
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_rows: Tensor, d_columns: Tensor | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, d_rows: Tensor | None, d_columns: Tensor | None, d_partners: Tensor | None
+    ) -> Any:
         x, y, scale, rows, columns = ctx.saved_tensors
-        wants_dy = ctx.needs_input_grad[1] and not ctx.symmetric
         if ctx.symmetric:
             columns, d_columns = rows, d_rows
+        slopes = _Slopes(scale, (rows, d_rows), (columns, d_columns), d_partners)
+        dx = torch.empty_like(x)
+        dy = torch.empty_like(y) if ctx.needs_input_grad[1] and not ctx.symmetric else None
         with torch.autocast(x.device.type, enabled=False):
-            blocks = ctx.walk.again(x, y, scale, ctx.kept)
-            dx, dy = _slopes(blocks, x, y, (rows, d_rows), (columns, d_columns), wants_dy=wants_dy)
-            dx, dy = dx.mul_(scale), None if dy is None else dy.mul_(scale)
-        # An entry of the matrix is scale x_i.y_j, so what its slope does to scale is what it does along x.
-        d_scale = torch.linalg.vecdot(x, dx).sum() / scale
-        return dx, dy, d_scale / 2 if ctx.symmetric else d_scale, None, None, None
+            for part, logits, scratch in ctx.walk.again(x, y, scale, ctx.kept):
+                weights = slopes.of(part, logits, scratch, ctx.walk)
+                torch.mm(weights, y, out=dx[part])
+                if dy is not None:
+                    dy.addmm_(weights.mT, x[part], beta=int(part.start > 0))
+        d_scale = None
+        if ctx.needs_input_grad[2]:
+            # An entry of the matrix is scale x_i.y_j, so what its slope does to scale is what it does along x.
+            d_scale = torch.linalg.vecdot(x, dx).sum() / (2 * scale if ctx.symmetric else scale)
+        return dx, dy, d_scale, None, None, None, None
 
 
-def _slopes(
-    blocks: Iterator[tuple[slice, Tensor, Tensor]],
-    x: Tensor,
-    y: Tensor,
-    rows: tuple[Tensor, Tensor],
-    columns: tuple[Tensor | None, Tensor | None],
-    *,
-    wants_dy: bool,
-) -> tuple[Tensor, Tensor | None]:
-    """From the slopes of the sums to those of x and y, but for the scale; where x is y, all of it is x's."""
-    row_sums, d_rows = _finite(rows[0])[:, None], rows[1][:, None]
-    dx = torch.empty_like(x)
-    dy = torch.zeros_like(y) if wants_dy else None
-    for part, logits, scratch in blocks:
-        if columns[0] is None or columns[1] is None:
-            p = torch.sub(logits, row_sums[part], out=scratch).exp_()
-            torch.mm(p, y, out=dx[part]).mul_(d_rows[part])
-            if dy is not None:
-                dy.addmm_(p.mT, x[part] * d_rows[part])
-            continue
-        q = (logits - _finite(columns[0])).exp_().mul_(columns[1])
-        p = torch.sub(logits, row_sums[part], out=scratch).exp_()
-        q.addcmul_(p, d_rows[part])
-        torch.mm(q, y, out=dx[part])
-        if dy is not None:
-            dy.addmm_(q.mT, x[part])
-    return dx, dy
+class _Slopes:
+    """From the slopes of the sums to those of the products x_i.y_j, block by block."""
+
+    def __init__(
+        self,
+        scale: Tensor,
+        rows: tuple[Tensor, Tensor | None],
+        columns: tuple[Tensor | None, Tensor | None],
+        d_partners: Tensor | None,
+    ) -> None:
+        self.rows = None if rows[1] is None else (_finite(rows[0])[:, None], (rows[1] * scale)[:, None])
+        self.columns = None
+        if columns[0] is not None and columns[1] is not None:
+            self.columns = _finite(columns[0]), columns[1] * scale
+        self.d_partners = None if d_partners is None else d_partners * scale
+
+    def of(self, part: slice, logits: Tensor, scratch: Tensor, walk: Walk) -> Float[Tensor, "rows m"]:
+        weights = None
+        if self.columns is not None:
+            weights = (logits - self.columns[0]).exp_().mul_(self.columns[1])
+        if self.rows is not None:
+            p = torch.sub(logits, self.rows[0][part], out=scratch).exp_()
+            d_rows = self.rows[1][part]
+            weights = p.mul_(d_rows) if weights is None else weights.addcmul_(p, d_rows)
+        if weights is None:
+            weights = scratch.zero_()
+        if self.d_partners is not None:
+            walk.on_diagonal(weights, part.start).add_(self.d_partners[part])
+        return weights

@@ -74,19 +74,19 @@ def triplet(
     _check_margin(margin)
     if mining not in get_args(Mining):
         raise ValueError(f"mining must be one of {', '.join(get_args(Mining))}, got {mining!r}")
-    power = 2 if squared else 1
-    if negatives is None:
-        u, v = paired(u, v, batches, group)
-        near, far = _distance(u, v), _distances(u, v)
-        keep = _others(far)
-    else:
+    if negatives is not None:
         _check_rows("negatives", negatives, u.shape)
         n = paired(u, negatives, batches)[1]
         u, v = paired(u, v, batches)
-        near, far = _distance(u, v), _distance(u, n)[..., None]
-        keep, group = torch.ones_like(far, dtype=torch.bool), None
-    per_pair = _mined(near[..., None] ** power, far**power, keep, margin, mining)
-    return reduced(own(per_pair, group), reduction)
+        near, far = _distance(u, v), _distance(u, n)
+        gap = near.square() - far.square() if squared else near - far
+        hinge = relu(gap + margin)
+        return reduced(torch.where(far > near, hinge, 0) if mining == "semi_hard" else hinge, reduction)
+    u, v = paired(u, v, batches, group)
+    near, far = _distance(u, v)[..., None], _distances(u, v)
+    if squared:
+        near, far = near.square(), far.square()
+    return reduced(own(_mined(near, far, _others(far), margin, mining), group), reduction)
 
 
 def contrastive(
@@ -174,8 +174,8 @@ def _others(x: Float[Tensor, "*lead n n"]) -> Bool[Tensor, "n n"]:
 
 
 def _distance(x: Float[Tensor, "*lead n dim"], y: Float[Tensor, "*lead n dim"]) -> Float[Tensor, "*lead n"]:
-    """Row by row."""
-    return _root((x - y).square().sum(-1))
+    """Row by row; the slope at 0 is 0."""
+    return torch.linalg.vector_norm(x - y, dim=-1)
 
 
 def _distances(x: Float[Tensor, "*lead n dim"], y: Float[Tensor, "*lead m dim"]) -> Float[Tensor, "*lead n m"]:

@@ -83,11 +83,11 @@ class GlobalContrastive(nn.Module):
         index = index.to(u.device)
         log_n = self._log_counts(index)
         scale = torch.as_tensor(1 / self.temperature, dtype=u.dtype, device=u.device)
-        log_sums = negative_log_sums(
+        log_sums, positive = negative_log_sums(
             u, v, scale=scale, within=True, both=True, ids=index, chunk_size=self.chunk_size, group=self.group
         )
         empty = log_sums == -torch.inf
-        excess = log_sums.masked_fill(empty, 0) - scale * (u * v).sum(-1)
+        excess = log_sums.masked_fill(empty, 0) - positive
         log_g = (excess.detach() - log_n).masked_fill(empty, -torch.inf)
         average = self._moved(log_g, index)
         surrogate = (log_g - average).exp().masked_fill(empty, 0) * excess

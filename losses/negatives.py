@@ -8,12 +8,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from losses.distributed import Group, gather
-from losses.logsumexp import guarded_logsumexp, log_sums
+from losses.logsumexp import LogSums, guarded_logsumexp, log_sums
 from losses.walk import Exclusion
 
 Ids = Int[Tensor, "*any n"]
 
-_Sums = Callable[..., tuple[Tensor, Tensor | None]]
+_Sums = Callable[..., LogSums]
+_Found = tuple[list[list[Tensor]], Tensor | None]
+"""The log-sums by direction and kind of negatives; and the positives, if they were on the way."""
 
 
 def negative_log_sums(
@@ -31,8 +33,8 @@ def negative_log_sums(
     chunk_size: int | None = None,
     group: Group | None = None,
     operands: torch.dtype | None = None,
-) -> Float[Tensor, "directions *lead n"]:
-    """Each anchor's logsumexp over its negatives of similarity / temperature; -inf where it has none.
+) -> tuple[Float[Tensor, "directions *lead n"], Float[Tensor, "*lead n"]]:
+    """Each anchor's logsumexp over its negatives of similarity / temperature (-inf where none), and its positive.
 
     Args:
         u: First view, in full precision.
@@ -55,14 +57,15 @@ def negative_log_sums(
         ValueError: If `exclude` meets a group.
     """
     if u.dim() > 2:
-        return _of_many(u, v, scale, cross=cross, within=within, both=both, ids=ids)
+        log_sums_ = _of_many(u, v, scale, cross=cross, within=within, both=both, ids=ids)
+        return log_sums_, scale * (u * v).sum(-1)
     sums = partial(log_sums, scale=scale, chunk_size=chunk_size, operands=operands)
     mask = None if exclude is None else exclude | exclude.mT
     if group is None:
         exclusion = Exclusion(0, -torch.inf, ids, ids, mask)
-        directions = _of_one(u, v, partial(sums, exclusion=exclusion), cross, within, both)
+        directions, positive = _of_one(u, v, partial(sums, exclusion=exclusion), cross, within, both)
     elif mask is None:
-        directions = _of_ranks(u, v, sums, cross, within, both, ids, group)
+        directions, positive = _of_ranks(u, v, sums, cross, within, both, ids, group)
     else:
         raise ValueError("exclude is for one process; use ids in a group of them")
     if extra is not None and len(extra):
@@ -70,8 +73,10 @@ def negative_log_sums(
         own = Exclusion(None) if own_weight is None else Exclusion(first, own_weight)
         held = None if extra.dtype != operands else operands
         extra = (extra if group is None else gather(extra, group)).to(u.dtype)
-        directions[0].append(sums(u, extra, exclusion=own, operands=held)[0])
-    return torch.stack([_joined(parts) for parts in directions])
+        directions[0].append(sums(u, extra, exclusion=own, operands=held).rows)
+    if positive is None:
+        positive = scale * (u * v).sum(-1)
+    return torch.stack([_joined(parts) for parts in directions]), positive
 
 
 def own_view_log_sums(
@@ -80,37 +85,39 @@ def own_view_log_sums(
     """Log sum_{j != i} e^{scale x_i.x_j}: an anchor and the others of its own view."""
     factor = x.new_tensor(scale)
     if x.dim() == 2:
-        return log_sums(x, x, scale=factor, exclusion=Exclusion(), chunk_size=chunk_size)[0]
+        return log_sums(x, x, scale=factor, exclusion=Exclusion(), chunk_size=chunk_size).rows
     return _of_many(x, x, factor, cross=True, within=False, both=False, ids=None)[0]
 
 
-def _of_one(u: Tensor, v: Tensor, sums: _Sums, cross: bool, within: bool, both: bool) -> list[list[Tensor]]:
-    """By direction and kind of negatives; both directions of the cross terms from one matrix."""
+def _of_one(u: Tensor, v: Tensor, sums: _Sums, cross: bool, within: bool, both: bool) -> _Found:
+    """Both directions of the cross terms, and the positives, from one matrix."""
     directions: list[list[Tensor]] = [[], []] if both else [[]]
+    positive = None
     if cross:
-        rows, columns = sums(u, v, columns=both)
+        rows, columns, positive = sums(u, v, columns=both, partners=True)
         directions[0].append(rows)
         if columns is not None:
             directions[1].append(columns)
     if within:
         for parts, view in zip(directions, (u, v), strict=False):
-            parts.append(sums(view, view)[0])
-    return directions
+            parts.append(sums(view, view).rows)
+    return directions, positive
 
 
 def _of_ranks(
     u: Tensor, v: Tensor, sums: _Sums, cross: bool, within: bool, both: bool, ids: Tensor | None, group: Group
-) -> list[list[Tensor]]:
+) -> _Found:
     """This rank's anchors against everybody's embeddings."""
     all_ids = None if ids is None else gather(ids, group)
     exclusion = Exclusion(group.rank() * u.shape[0], -torch.inf, ids, all_ids)
     all_u = gather(u, group) if within or both else u
     all_v = gather(v, group) if cross or both else v
     views = ((u, all_v, all_u), (v, all_u, all_v))[: 1 + both]
-    return [
-        [sums(anchors, keys, exclusion=exclusion)[0] for keys in [others] * cross + [own_view] * within]
+    directions = [
+        [sums(anchors, keys, exclusion=exclusion).rows for keys in [others] * cross + [own_view] * within]
         for anchors, others, own_view in views
     ]
+    return directions, None
 
 
 def _of_many(

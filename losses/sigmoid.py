@@ -144,24 +144,24 @@ def _decisions(
     scale, bias = (torch.as_tensor(x, dtype=u.dtype, device=u.device) for x in (1 / temperature, bias))
     with torch.autocast(u.device.type, enabled=False):
         if u.dim() == 2 and bias.dim() == 0:
-            walk = Walk.through(u, v, Exclusion(first), chunk_size)
-            positive = scale * (u * v[first : first + len(u)]).sum(-1) + bias
-            return softplus(-positive) + _SoftplusSums.apply(u, v, scale, bias, walk)
+            walk = Walk.through(u, v, Exclusion(first, 0.0), chunk_size, bias.detach())
+            return _Decisions.apply(u, v, scale, bias, walk)  # pyright: ignore[reportReturnType]
         logits = scale * u @ v.mT + bias
     row, key = (torch.arange(size, device=u.device) for size in logits.shape[-2:])
     is_pair = row[:, None] + first == key
     return row_sum(softplus(torch.where(is_pair, -logits, logits)))
 
 
-class _SoftplusSums(torch.autograd.Function):
-    """sum_j log(1 + e^{scale x_i.y_j + bias}) over what is not excluded, by blocks; its slope is a sigmoid."""
+class _Decisions(torch.autograd.Function):
+    """The same by blocks: the sum of log(1 + e^wrong), wrong = -logit of the positive and logit of the others."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, scale: Tensor, bias: Tensor, walk: Walk) -> Tensor:
         rows = x.new_empty(x.shape[0])
         kept, blocks = walk.first(x, y, scale)
-        for part, logits, scratch in blocks:
-            rows[part] = softplus(torch.add(logits, bias, out=scratch)).sum(1)
+        for part, logits, _ in blocks:
+            walk.on_diagonal(logits, part.start).neg_()
+            rows[part] = softplus(logits).sum(1)
         ctx.walk, ctx.kept = walk, kept
         ctx.save_for_backward(x, y, scale, bias)
         return rows
@@ -170,15 +170,21 @@ class _SoftplusSums(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_rows: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, y, scale, bias = ctx.saved_tensors
-        dx, dy, d_bias = torch.empty_like(x), torch.zeros_like(y), torch.zeros_like(bias)
+        _, _, of_scale, of_bias, _ = ctx.needs_input_grad
+        dx, dy, d_bias = torch.empty_like(x), torch.empty_like(y), torch.zeros_like(bias)
+        factors = (d_rows * scale)[:, None]
         with torch.autocast(x.device.type, enabled=False):
             for part, logits, scratch in ctx.walk.again(x, y, scale, ctx.kept):
-                wrong = torch.add(logits, bias, out=scratch).sigmoid_()
-                if ctx.needs_input_grad[3]:
-                    d_bias += d_rows[part] @ wrong.sum(1)
-                torch.mm(wrong, y, out=dx[part]).mul_(d_rows[part, None])
-                dy.addmm_(wrong.mT, x[part] * d_rows[part, None])
-        return dx * scale, dy * scale, torch.linalg.vecdot(x, dx).sum(), d_bias, None
+                if ctx.kept is None:
+                    ctx.walk.on_diagonal(logits, part.start).neg_()
+                slope = torch.sigmoid(logits, out=scratch).mul_(factors[part])
+                ctx.walk.on_diagonal(slope, part.start).neg_()
+                if of_bias:
+                    d_bias += slope.sum() / scale
+                torch.mm(slope, y, out=dx[part])
+                dy.addmm_(slope.mT, x[part], beta=int(part.start > 0))
+        d_scale = torch.linalg.vecdot(x, dx).sum() / scale if of_scale else None
+        return dx, dy, d_scale, d_bias, None
 
 
 def _anchors_and_keys(

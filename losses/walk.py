@@ -13,6 +13,8 @@ from torch import Tensor
 
 _BLOCK = {"cpu": 2**20, "other": 2**26}
 """Entries of a block where the caller does not say."""
+_ROWS = 128
+"""At least so many at a time: products of fewer rows are slow."""
 _KEEP = {"cpu": 2**22, "other": 2**28}
 """Entries of a matrix that is kept for the backward pass where the caller does not say."""
 
@@ -36,13 +38,17 @@ class Exclusion:
     def apply(self, logits: Float[Tensor, "rows m"], start: int) -> None:
         """In place, to the rows from `start` on."""
         rows = slice(start, start + logits.shape[0])
-        if self.diagonal is not None:
+        if self.diagonal is not None and self.bias:
             logits.diagonal(start + self.diagonal).add_(self.bias)
         if self.anchor_ids is not None and self.key_ids is not None:
             compare = torch.ne if self.only else torch.eq
             logits.masked_fill_(compare(self.anchor_ids[rows, None], self.key_ids), -torch.inf)
         if self.mask is not None:
             logits.masked_fill_(self.mask[rows], -torch.inf)
+
+
+Blocks = Iterator[tuple[slice, Tensor, Tensor]]
+"""(rows, their logits, scratch space of the same size), block by block."""
 
 
 @dataclass(frozen=True)
@@ -54,39 +60,61 @@ class Walk:
     """Of a block."""
     keep: bool
     """Whether the matrix is kept for the backward pass."""
+    shift: Float[Tensor, ""] | None = None
+    """Added to every entry."""
 
     @classmethod
-    def through(cls, x: Tensor, y: Tensor, exclusion: Exclusion, chunk_size: int | None) -> "Walk":
+    def through(
+        cls, x: Tensor, y: Tensor, exclusion: Exclusion, chunk_size: int | None, shift: Tensor | None = None
+    ) -> "Walk":
         """Through the products of the rows of x and y; `chunk_size` rows at a time, or as many as suits."""
         if chunk_size is not None and chunk_size < 1:
             raise ValueError(f"chunk_size counts anchors and is at least 1, got {chunk_size}; None chooses")
         kind = "cpu" if x.device.type == "cpu" else "other"
-        rows = chunk_size or max(1, _BLOCK[kind] // y.shape[0])
+        rows = chunk_size or max(_ROWS, _BLOCK[kind] // y.shape[0])
         keep = chunk_size is None and x.shape[0] * y.shape[0] <= _KEEP[kind]
-        return cls(exclusion, max(1, min(rows, x.shape[0])), keep)
+        return cls(exclusion, max(1, min(rows, x.shape[0])), keep, shift)
 
     def first(
-        self, x: Tensor, y: Tensor, scale: Tensor
-    ) -> tuple[Tensor | None, Iterator[tuple[slice, Tensor, Tensor]]]:
-        """The matrix that will be filled, if it is to be kept; and (rows, their logits, scratch) by blocks."""
-        kept = x.new_empty(x.shape[0], y.shape[0]) if self.keep else None
-        return kept, self._blocks(x, y, scale, kept, fill=True)
+        self, x: Tensor, y: Tensor, scale: Tensor, partners: Tensor | None = None
+    ) -> tuple[Tensor | None, Blocks]:
+        """The matrix that will be filled, if it is to be kept, and the blocks.
 
-    def again(
-        self, x: Tensor, y: Tensor, scale: Tensor, kept: Tensor | None
-    ) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        `partners` receives the entries on the diagonal before they are excluded.
+        """
+        kept = x.new_empty(x.shape[0], y.shape[0]) if self.keep else None
+        return kept, self._blocks(x, y, scale, kept, partners, fill=True)
+
+    def again(self, x: Tensor, y: Tensor, scale: Tensor, kept: Tensor | None) -> Blocks:
         """The same blocks, as kept or computed once more."""
-        return self._blocks(x, y, scale, kept, fill=kept is None)
+        return self._blocks(x, y, scale, kept, None, fill=kept is None)
+
+    def on_diagonal(self, block: Tensor, start: int) -> Tensor:
+        """A block's entries of each row with its own key."""
+        assert self.exclusion.diagonal is not None
+        return block.diagonal(start + self.exclusion.diagonal)
 
     def _blocks(
-        self, x: Tensor, y: Tensor, scale: Tensor, kept: Tensor | None, *, fill: bool
-    ) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        self, x: Tensor, y: Tensor, scale: Tensor, kept: Tensor | None, partners: Tensor | None, *, fill: bool
+    ) -> Blocks:
         scratch = x.new_empty(self.rows, y.shape[0])
         for start in range(0, x.shape[0], self.rows):
             part = slice(start, min(start + self.rows, x.shape[0]))
             space = scratch[: part.stop - start]
             block = space if kept is None else kept[part]
             if fill:
-                torch.mm(x[part] * scale, y.mT, out=block)
+                self._multiply(x[part], y, scale, block)
+                if partners is not None:
+                    partners[part] = self.on_diagonal(block, start)
                 self.exclusion.apply(block, start)
             yield part, block, space
+
+    def _multiply(self, x: Tensor, y: Tensor, scale: Tensor, out: Tensor) -> None:
+        """The logits of some rows."""
+        if not x.is_cuda:  # there a number may be read without waiting for anyone
+            start, beta = (out, 0) if self.shift is None else (self.shift, 1)
+            torch.addmm(start, x, y.mT, beta=beta, alpha=scale.item(), out=out)
+            return
+        torch.mm(x * scale, y.mT, out=out)
+        if self.shift is not None:
+            out.add_(self.shift)
