@@ -1,6 +1,6 @@
 # contrabatch: every command in one place. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart format check test test-all bench results figures gpu clean
+.PHONY: help install quickstart format check test test-all bench bench-losses results figures gpu clean
 
 PYTHON ?= python3
 # The environment that `make install` makes, or else (on a machine without a network) the Python at hand.
@@ -43,13 +43,17 @@ check: ## formatting, lint, types
 	$(RUN) -m basedpyright --pythonpath "$$($(RUN) -c 'import sys; print(sys.executable)')"
 
 test: ## the tests that take minutes on two cores
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile -m "not slow and not gpu"
 
 test-all: ## all tests that this machine can run
 	$(RUN) -m pytest
 
 bench: ## measured ratios, side by side on this machine, into benchmarks/results
 	$(RUN) -m benchmarks.throughput --source $(SOURCE)
+
+bench-losses: ## losses: one large batch, and against other libraries, into benchmarks/results (needs the peers extra)
+	$(RUN) -m benchmarks.scale
+	$(RUN) -m benchmarks.peers
 
 results: ## recompute the committed tables of the synthetic studies (CPU, minutes)
 	$(RUN) synthetic.py --N 8 --d 16 $(STUDY) --device cpu --out runs/results/N8-d16 --overwrite

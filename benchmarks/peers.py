@@ -29,7 +29,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
@@ -38,73 +37,17 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.peer_cases import CASES, MODULES, PEERS, QUEUE, Batch, Case, Step
 from benchmarks.record import RESULTS, write_rows
-from losses.decorrelation import barlow_twins, vicreg
-from losses.decoupled import dcl, dclw
-from losses.infonce import clip, info_nce, moco, n_pair, nt_xent
-from losses.kernel import align_uniform
-from losses.margin import triplet
-from losses.ranking import angle, cosent
-from losses.sigmoid import siglip
-from losses.supervised import supcon
 
-PEERS = {
-    "lightly": "lightly",
-    "open_clip": "open_clip",
-    "pytorch-metric-learning": "pytorch_metric_learning",
-    "sentence-transformers": "sentence_transformers",
-}
-"""What they are called, and what is imported."""
-MODULES = (
-    "lightly.loss",
-    "open_clip.loss",
-    "pytorch_metric_learning.losses",
-    "sentence_transformers.sentence_transformer.losses",
-)
-
-TAU = 0.1
-QUEUE = 16384
 PATIENCE = 60.0
 """Seconds after which slow implementations need not take another turn, however few they had."""
 OUT_OF_MEMORY = "out of memory"
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a loss may ask for."""
-
-    u: Tensor
-    v: Tensor
-    labels: Tensor
-    """Class of each pair; 8 pairs a class on average."""
-    scores: Tensor
-    """Graded similarity of each pair."""
-    queue: Tensor
-    """Unit rows, negatives from outside the batch."""
-
-
-Step = Callable[[Batch], Tensor]
-"""A loss with its settings, ready to be called."""
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A loss of ours and what is the same in a peer."""
-
-    loss: str
-    peer: str
-    ours: Step
-    theirs: Callable[[], Step]
-    """Imports the peer and makes its loss, off the clock."""
-    note: str
-    """The peer's class, and how it is set to be the same loss."""
-    factor: float = 1.0
-    """Theirs over ours, by definition."""
 
 
 @dataclass(frozen=True)
@@ -115,152 +58,6 @@ class Side:
     slope: Tensor
     """The gradients of u and v, tangent to the sphere."""
     mib: float
-
-
-def ours(loss: Callable[..., Tensor], **settings: Any) -> Step:
-    """A loss of this package, of two views and nothing else."""
-    return lambda batch: loss(batch.u, batch.v, **settings)
-
-
-def theirs(module: str, name: str, *arguments: Any, **settings: Any) -> Any:
-    """An instance of a peer's class."""
-    return getattr(import_module(module), name)(*arguments, **settings)
-
-
-def lightly(module: str, name: str, **settings: Any) -> Callable[[], Step]:
-    """Losses of lightly are modules of two views; each normalises them where the loss wants it."""
-
-    def build() -> Step:
-        loss = theirs(f"lightly.loss.{module}", name, **settings)
-        return lambda batch: loss(batch.u, batch.v)
-
-    return build
-
-
-def lightly_queue() -> Step:
-    """The module has a queue of its own, which is replaced before each call; keys come without a gradient."""
-    loss = theirs("lightly.loss.ntx_ent_loss", "NTXentLoss", temperature=TAU, memory_bank_size=(1, 1))
-    bank = loss.memory_bank
-
-    def step(batch: Batch) -> Tensor:
-        bank.size, bank.bank = tuple(batch.queue.shape), batch.queue
-        bank.bank_ptr.zero_()
-        return loss(batch.u, batch.v.detach())
-
-    return step
-
-
-def open_clip(name: str, *scale_and_bias: float) -> Callable[[], Step]:
-    """Losses of open_clip take the logit scale, and the bias, with the features."""
-
-    def build() -> Step:
-        loss = theirs("open_clip.loss", name)
-        return lambda batch: loss(batch.u, batch.v, *scale_and_bias)
-
-    return build
-
-
-def metric_learning(
-    name: str, *, symmetric: bool, reducer: str | None = None, **settings: Any
-) -> Callable[[], Step]:
-    """Losses of pytorch-metric-learning are of labelled rows; its wrapper makes labels from two views."""
-
-    def build() -> Step:
-        if reducer is not None:
-            settings["reducer"] = theirs("pytorch_metric_learning.reducers", reducer)
-        inner = theirs("pytorch_metric_learning.losses", name, **settings)
-        loss = theirs("pytorch_metric_learning.losses", "SelfSupervisedLoss", inner, symmetric=symmetric)
-        return lambda batch: loss(batch.u, batch.v)
-
-    return build
-
-
-def metric_learning_labelled(name: str, *, classes: bool, **settings: Any) -> Callable[[], Step]:
-    """The same without the wrapper: both views of a pair carry its class, or its number."""
-
-    def build() -> Step:
-        loss = theirs("pytorch_metric_learning.losses", name, **settings)
-
-        def step(batch: Batch) -> Tensor:
-            labels = batch.labels if classes else torch.arange(len(batch.u), device=batch.u.device)
-            return loss(torch.cat([batch.u, batch.v]), labels.repeat(2))
-
-        return step
-
-    return build
-
-
-def metric_learning_vicreg() -> Step:
-    """The one loss of two views there that the wrapper refuses."""
-    loss = theirs("pytorch_metric_learning.losses", "VICRegLoss")
-    return lambda batch: loss(batch.u, ref_emb=batch.v)
-
-
-def sentence_transformers(name: str, *, negatives: bool = False, **settings: Any) -> Callable[[], Step]:
-    """Losses of sentence-transformers hold a model, which is not called where embeddings are given."""
-
-    def build() -> Step:
-        loss = theirs("sentence_transformers.sentence_transformer.losses", name, nn.Identity(), **settings)
-
-        def step(batch: Batch) -> Tensor:
-            columns = [batch.u, batch.v, batch.v.roll(1, 0)] if negatives else [batch.u, batch.v]
-            return loss.compute_loss_from_embeddings(columns, batch.scores)
-
-        return step
-
-    return build
-
-
-_LIGHTLY, _OPEN_CLIP, _PML, _ST = PEERS
-_MNRL = "MultipleNegativesRankingLoss"
-_BOTH_WAYS = {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
-
-# fmt: off
-CASES = (
-    Case("info_nce", _ST, ours(info_nce, temperature=TAU),
-         sentence_transformers(_MNRL, scale=1 / TAU), f"{_MNRL}, scale 1/tau"),
-    Case("info_nce", _PML, ours(info_nce, temperature=TAU),
-         metric_learning("NTXentLoss", symmetric=False, temperature=TAU),
-         "SelfSupervisedLoss(NTXentLoss, symmetric=False): a matrix of positives x negatives, B^3 numbers"),
-    Case("moco", _LIGHTLY, lambda batch: moco(batch.u, batch.v, batch.queue, temperature=TAU),
-         lightly_queue, f"NTXentLoss with a memory bank of {QUEUE}"),
-    Case("clip", _OPEN_CLIP, ours(clip, temperature=TAU),
-         open_clip("ClipLoss", 1 / TAU), "ClipLoss, logit scale 1/tau"),
-    Case("clip", _ST, ours(clip, temperature=TAU),
-         sentence_transformers(_MNRL, scale=1 / TAU, **_BOTH_WAYS), f"{_MNRL}, both directions, per_direction"),
-    Case("nt_xent", _LIGHTLY, ours(nt_xent, temperature=TAU),
-         lightly("ntx_ent_loss", "NTXentLoss", temperature=TAU), "NTXentLoss"),
-    Case("nt_xent", _PML, ours(nt_xent, temperature=TAU),
-         metric_learning("NTXentLoss", symmetric=True, temperature=TAU),
-         "SelfSupervisedLoss(NTXentLoss): a matrix of positives x negatives, 8 B^3 numbers"),
-    Case("dcl", _LIGHTLY, ours(dcl, temperature=TAU), lightly("dcl_loss", "DCLLoss", temperature=TAU), "DCLLoss"),
-    Case("dclw", _LIGHTLY, ours(dclw, temperature=TAU, sigma=0.5),
-         lightly("dcl_loss", "DCLWLoss", temperature=TAU, sigma=0.5), "DCLWLoss"),
-    Case("supcon", _PML, lambda batch: supcon(batch.u, batch.v, labels=batch.labels, temperature=TAU),
-         metric_learning_labelled("SupConLoss", classes=True, temperature=TAU), "SupConLoss on the 2B rows"),
-    Case("n_pair", _PML, ours(n_pair),
-         metric_learning_labelled("NPairsLoss", classes=False), "NPairsLoss on the 2B rows"),
-    Case("siglip", _OPEN_CLIP, ours(siglip, temperature=TAU, bias=-10.0),
-         open_clip("SigLipLoss", 1 / TAU, -10.0), "SigLipLoss, logit scale 1/tau"),
-    Case("vicreg", _LIGHTLY, ours(vicreg), lightly("vicreg_loss", "VICRegLoss"), "VICRegLoss"),
-    Case("vicreg", _PML, ours(vicreg), metric_learning_vicreg, "VICRegLoss, the second view as ref_emb"),
-    Case("barlow_twins", _LIGHTLY, ours(barlow_twins, weight=0.0051),
-         lightly("barlow_twins_loss", "BarlowTwinsLoss", lambda_param=0.0051), "BarlowTwinsLoss"),
-    Case("align_uniform", _LIGHTLY, ours(align_uniform, t=2.0),
-         lightly("hypersphere_loss", "HypersphereLoss", t=2.0), "HypersphereLoss"),
-    Case("triplet", _PML, ours(triplet, margin=1.0),
-         metric_learning("TripletMarginLoss", symmetric=False, reducer="MeanReducer", margin=1.0),
-         "SelfSupervisedLoss(TripletMarginLoss, symmetric=False), MeanReducer"),
-    Case("triplet", _ST,
-         lambda batch: triplet(batch.u, batch.v, negatives=batch.v.roll(1, 0), margin=1.0),
-         sentence_transformers("TripletLoss", negatives=True, triplet_margin=1.0),
-         "TripletLoss, one given negative an anchor"),
-    Case("cosent", _ST, lambda batch: cosent(batch.u, batch.v, batch.scores, temperature=0.05),
-         sentence_transformers("CoSENTLoss", scale=20.0), "CoSENTLoss"),
-    Case("angle", _ST, lambda batch: angle(batch.u, batch.v, batch.scores, temperature=0.05),
-         sentence_transformers("AnglELoss", scale=20.0), "AnglELoss"),
-)
-# fmt: on
 
 
 def make_batch(size: int, dim: int, queue: Tensor) -> Batch:
@@ -298,6 +95,7 @@ def peak_mib(work: Callable[[], None], device: torch.device) -> float:
         torch.cuda.reset_peak_memory_stats()
         work()
         return (torch.cuda.max_memory_allocated() - before) / 2**20
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler speaks on stderr; read at its first use
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         work()
     with tempfile.TemporaryDirectory() as folder:
@@ -390,14 +188,14 @@ def limit_memory(gib: float) -> None:
 def rows(numbers: Sequence[int], sizes: Sequence[int], **settings: Any) -> Iterator[Row]:
     """Row by row; a server that has imported the peers already forks the processes."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.record", *MODULES])
+    context.set_forkserver_preload(["benchmarks.peer_cases", *MODULES])
     for number in numbers:
         for size in sizes:
             with ProcessPoolExecutor(1, mp_context=context) as pool:
                 yield pool.submit(measure_apart, number, size, **settings).result()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = list(dict.fromkeys(case.loss for case in CASES))
@@ -409,9 +207,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch, on a CPU")
     parser.add_argument("--limit", type=float, default=16.0, help="GiB that a row may take, on a CPU")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--out", type=Path, default=RESULTS / "peers.csv")
-    options = vars(parser.parse_args(arguments))
-    numbers = [n for n, case in enumerate(CASES) if case.loss in (options["only"] or names)]
+    parser.add_argument("--out", type=Path, help="benchmarks/results/peers_DEVICE.csv if left out")
+    options = parser.parse_args(arguments)
+    options.out = options.out or RESULTS / f"peers_{options.device}.csv"
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print a line for each row as it comes, and keep them all."""
+    options = vars(parse(arguments))
+    out, sizes, only = options.pop("out"), options.pop("sizes"), options.pop("only")
+    numbers = [n for n, case in enumerate(CASES) if only is None or case.loss in only]
     missing = sorted({CASES[n].peer for n in numbers if find_spec(PEERS[CASES[n].peer]) is None})
     if missing:
         raise SystemExit(
@@ -423,12 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(
             f"others are at work here (load {busy:.1f} on {os.cpu_count()} cores): times, and their ratios, mislead"
         )
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own chatter
-    out = options.pop("out")
-    del options["only"]
     done: list[Row] = []
     try:
-        for row in rows(numbers, options.pop("sizes"), **options):
+        for row in rows(numbers, sizes, **options):
             if not done:
                 print(line({name: name for name in row}))
             print(line(row), flush=True)
@@ -440,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         if done:
             write_rows(out, done)
+            print(worst(done))
 
 
 def line(row: Row) -> str:
@@ -447,6 +251,15 @@ def line(row: Row) -> str:
     narrow = {"size": 5, "dim": 4, "factor": 6, "agree": 5, "gap": 6, "ratio": 7, "loss": 14, "peer": 24}
     cells = {name: "" if cell is None else str(cell) for name, cell in row.items() if name != "note"}
     return " ".join(f"{cell:>{narrow.get(name, 13)}}" for name, cell in cells.items())
+
+
+def worst(done: Sequence[Row]) -> str:
+    """Where we are slowest beside a peer."""
+    both = [row for row in done if row["ratio"] is not None]
+    if not both:
+        return "worst ratio: none, for no row has a time of both"
+    row = max(both, key=lambda row: float(row["ratio"]))
+    return f"worst ratio: {row['ratio']}, {row['loss']} against {row['peer']} at {row['size']} pairs"
 
 
 if __name__ == "__main__":

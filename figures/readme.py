@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -49,21 +50,71 @@ def speed_table(speed: pd.DataFrame) -> str:
             f"| {what}, {row['selection']} ({row['unit']}) | {row['original']} | {row['ours']} | {row['ratio']} |"
         )
     first = speed.iloc[0].to_dict()
-    where = f"{first['device']}, Python {first['python']}, torch {first['torch']}, {first['date']}"
     return (
         "Speed against the original code on the study of d = 16 (`make bench SOURCE=../mini-batch-cl`), medians of "
         f"{first['runs']} runs; ours has 64 seeds side by side in the loops:\n\n"
         + "\n".join(lines)
-        + f"\n\n{where}; commit {first['commit']}."
+        + f"\n\n{_where(first)}"
     )
+
+
+def scale_table(scale: pd.DataFrame) -> str:
+    """InfoNCE of one large batch."""
+    names = {
+        "cross_entropy": "`cross_entropy(u @ v.T / tau)`",
+        "info_nce": "`info_nce`",
+        "chunked": "`info_nce(chunk_size=1024)`",
+    }
+    first = scale.iloc[0].to_dict()
+    lines = [
+        f"| B = {first['size']:,}, d = {first['dim']}, {first['dtype']}, forward and backward | ms | | MiB | |",
+        "|---|---|---|---|---|",
+    ]
+    for row in scale.to_dict("records"):
+        cells = [names[row["way"]]]
+        for what, digits in (("ms", 2), ("mib", 3)):
+            cells += [f"{row[what]:,.0f}", f"{row[what] / first[what]:.{digits}f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + f"\n\n{_where(first)}"
+
+
+def peers_table(peers: pd.DataFrame) -> str:
+    """Our losses beside other libraries': ratios of time and memory."""
+    sizes = sorted(peers["size"].unique())
+    header = " | ".join(f"B = {size:,}: time | memory" for size in sizes)
+    lines = [f"| loss | library | {header} |", "|---|---|" + "---|---|" * len(sizes)]
+    for (loss, peer), rows in peers.groupby(["loss", "peer"], sort=False):
+        cells = [f"`{loss}`", str(peer)]
+        for size in sizes:
+            found = rows[rows["size"] == size]
+            cells += _ratios(found.iloc[0].to_dict()) if len(found) else ["", ""]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + f"\n\n{_where(peers.iloc[0].to_dict())}"
+
+
+def _ratios(row: dict[str, Any]) -> list[str]:
+    """Ours over theirs, in time and in memory."""
+    if pd.isna(row["ratio"]):
+        return ["they run out", "of memory"]
+    return [f"{float(row['ratio']):.2f}", f"{float(row['ours_mib']) / float(row['theirs_mib']):.2f}"]
+
+
+def _where(row: dict[str, Any]) -> str:
+    """What it was measured on."""
+    return f"{row['device']}, Python {row['python']}, torch {row['torch']}, {row['date']}; commit {row['commit']}."
 
 
 def filled(text: str) -> str:
     """The README with its blocks written anew."""
     blocks = {"study": study_table(pd.read_csv(DATA / "synthetic_results.csv"))}
-    speed = ROOT / "benchmarks" / "results" / "throughput.csv"
-    if speed.exists():
-        blocks["speed"] = speed_table(pd.read_csv(speed))
+    for name, file, table in (
+        ("speed", "throughput", speed_table),
+        ("scale", "scale_cpu", scale_table),
+        ("peers", "peers_cpu", peers_table),
+    ):
+        results = ROOT / "benchmarks" / "results" / f"{file}.csv"
+        if results.exists():
+            blocks[name] = table(pd.read_csv(results))
     for name, block in blocks.items():
         pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
         text = re.sub(pattern, lambda found, block=block: f"{found[1]}{block}\n{found[2]}", text, flags=re.DOTALL)

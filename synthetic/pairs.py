@@ -83,6 +83,10 @@ class FreePairs:
         self.raw.grad = gradient if self.raw.grad is None else self.raw.grad + gradient
         return values
 
+    def describe(self) -> dict[str, float]:
+        """Nothing: the study measures for itself."""
+        return {}
+
     def begin_update(self, update: int) -> None:
         """Nothing here is random."""
 

@@ -27,11 +27,29 @@ class TextPairs(EncodedPairs):
         tokenizer: Of both.
         pairs: The texts.
         seed: Of dropout, together with the update's number.
+        encode_batch_size: Pairs that go through the encoder at a time in training; None for whole batches.
+        temperature: Of the diagnostics.
     """
 
-    def __init__(self, encoder: Encoder, tokenizer: Tokenizer, pairs: Sequence[Pair], *, seed: int) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        tokenizer: Tokenizer,
+        pairs: Sequence[Pair],
+        *,
+        seed: int,
+        encode_batch_size: int | None = None,
+        temperature: float = 0.1,
+    ) -> None:
         """Tokenise all texts, once, to where the encoder is."""
-        super().__init__(encoder, n_pairs=len(pairs), seed=seed, embed_batch_size=_PAIRS_AT_ONCE)
+        super().__init__(
+            encoder,
+            n_pairs=len(pairs),
+            seed=seed,
+            embed_batch_size=_PAIRS_AT_ONCE,
+            encode_batch_size=encode_batch_size,
+            temperature=temperature,
+        )
         texts = [pair.query for pair in pairs] + [pair.passage for pair in pairs]
         self.tokens = Tokens.of(tokenizer, texts, device=next(encoder.parameters()).device)
 

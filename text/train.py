@@ -60,7 +60,15 @@ def main(config: TextConfig) -> dict[str, Any]:
     ).to(device)
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     task, validation, test = (
-        TextPairs(encoder, tokenizer, pairs, seed=config.seed) for pairs in (train, corpus.validation, corpus.test)
+        TextPairs(
+            encoder,
+            tokenizer,
+            pairs,
+            seed=config.seed,
+            encode_batch_size=config.encode_batch_size,
+            temperature=config.temperature,
+        )
+        for pairs in (train, corpus.validation, corpus.test)
     )
     systems = {
         "tfidf": retrieval_metrics(*tfidf_embeddings(*zip(*corpus.test, strict=True))),

@@ -33,6 +33,7 @@ class TrainingConfig:
         "candidates": (1, UNBOUNDED),
         "pool_batches": (1, UNBOUNDED),
         "batch_size": (2, UNBOUNDED),
+        "encode_batch_size": (1, UNBOUNDED),
         "updates": (1, UNBOUNDED),
         "learning_rate": (0, UNBOUNDED),
         "warmup": (0, 1),
@@ -61,6 +62,10 @@ class TrainingConfig:
     """Of the loss where it has one, and of the scores by which batches are chosen."""
     batch_size: int
     """Pairs in a batch."""
+    encode_batch_size: int | None = None
+    """Pairs that go through the encoder at a time in training. A larger batch then needs the memory of so few, has
+    the same gradient (but for batch normalisation, which sees the few), and takes one forward pass more. None for
+    whole batches."""
     updates: int | None
     """How long to train."""
     learning_rate: float

@@ -100,7 +100,7 @@ def fit(
             if last or state.has_passed(log_every):
                 moment = state.moment()
                 _check_finite(moment)
-                _log(run, moment, rate, observe(moment) if observe else {})
+                _log(run, moment, rate, {**task.describe(), **(observe(moment) if observe else {})})
                 if not last:  # the last checkpoint keeps them: a run resumed after its end has its loss to tell
                     state.forget_losses()
             if progress is not None and (last or progress.due()):

@@ -1,13 +1,14 @@
 """What the loop needs to know of a problem, and nothing more."""
 
 from abc import abstractmethod
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from losses import Loss
+from losses import Loss, cached_backward, diagnostics
 
 
 @runtime_checkable
@@ -36,6 +37,10 @@ class Task(Protocol):
         """The unit embeddings of these pairs (None: of all), in evaluation mode, without gradients."""
         ...
 
+    def describe(self) -> dict[str, float]:
+        """Numbers about the latest step, for a line of the log."""
+        ...
+
     def begin_update(self, update: int) -> None:
         """Called before a plan is made and before each gradient; what is random in them may depend on it alone."""
         ...
@@ -57,18 +62,33 @@ class EncodedPairs:
         n_pairs: Number of training pairs.
         seed: Of everything random in a step (augmentation, dropout), together with the step's number.
         embed_batch_size: Pairs at a time when embeddings are asked for.
+        encode_batch_size: Pairs at a time in training: a larger batch goes through the encoder in chunks, twice,
+            and needs the memory of one (`losses.cached_backward`); None for whole batches.
+        temperature: Of the diagnostics.
     """
 
     updates_commute: bool = False
     batches_at_once: int = 1
 
-    def __init__(self, model: nn.Module, *, n_pairs: int, seed: int, embed_batch_size: int) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        n_pairs: int,
+        seed: int,
+        embed_batch_size: int,
+        encode_batch_size: int | None = None,
+        temperature: float = 0.1,
+    ) -> None:
         """See the class."""
         self.model = model
         self.n_pairs = n_pairs
         self.seed = seed
         self.embed_batch_size = embed_batch_size
+        self.encode_batch_size = encode_batch_size
+        self.temperature = temperature
         self.update = 0
+        self._latest: tuple[Tensor, Tensor] | None = None
 
     @abstractmethod
     def encode(
@@ -88,13 +108,13 @@ class EncodedPairs:
     ) -> Float[Tensor, " n_batches"]:
         """Forward and backward, batch by batch; a loss that keeps a state is told the numbers of the pairs."""
         self.model.train()
-        values = []
-        for batch in batches:
-            u, v = self.encode(batch, purpose="train")
-            value = loss(u, v, index=batch.to(u.device)) if isinstance(loss, nn.Module) else loss(u, v)
-            (value * scale).backward()
-            values.append(value.detach())
-        return torch.stack(values)
+        return torch.stack([self._backward(batch, loss, scale) for batch in batches])
+
+    def describe(self) -> dict[str, float]:
+        """Diagnostics of the batch trained on last."""
+        if self._latest is None:
+            return {}
+        return diagnostics(*self._latest, temperature=self.temperature).floats()
 
     @torch.no_grad()
     def embed(self, index: Int[Tensor, " n"] | None) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"]]:
@@ -103,6 +123,18 @@ class EncodedPairs:
         index = torch.arange(self.n_pairs) if index is None else index
         chunks = [self.encode(part, purpose="embed") for part in index.split(self.embed_batch_size)]
         return torch.cat([u for u, _ in chunks]), torch.cat([v for _, v in chunks])
+
+    def _backward(self, batch: Int[Tensor, " batch"], loss: Loss, scale: float) -> Float[Tensor, ""]:
+        def of_batch(u: Tensor, v: Tensor) -> Tensor:
+            self._latest = u.detach(), v.detach()
+            return loss(u, v, index=batch.to(u.device)) if isinstance(loss, nn.Module) else loss(u, v)
+
+        encode = partial(self.encode, purpose="train")
+        if self.encode_batch_size is not None and self.encode_batch_size < len(batch):
+            return cached_backward(encode, batch.split(self.encode_batch_size), of_batch, scale=scale)
+        value = of_batch(*encode(batch))
+        (value * scale).backward()
+        return value.detach()
 
     def state_dict(self) -> dict[str, Any]:
         """The model's."""

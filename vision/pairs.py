@@ -28,6 +28,8 @@ class ImagePairs(EncodedPairs):
         views: In training, batch normalisation sees both views of a batch "together", or one after the other,
             "separately", as the published code does; its statistics, and so the gradients, differ.
         seed: Of the augmentation.
+        encode_batch_size: Pairs that go through the model at a time in training; None for whole batches.
+        temperature: Of the diagnostics.
     """
 
     def __init__(
@@ -39,9 +41,18 @@ class ImagePairs(EncodedPairs):
         size: int,
         views: Views = "together",
         seed: int,
+        encode_batch_size: int | None = None,
+        temperature: float = 0.1,
     ) -> None:
         """See the class."""
-        super().__init__(model, n_pairs=len(images), seed=seed, embed_batch_size=_EMBED_BATCH_SIZE)
+        super().__init__(
+            model,
+            n_pairs=len(images),
+            seed=seed,
+            embed_batch_size=_EMBED_BATCH_SIZE,
+            encode_batch_size=encode_batch_size,
+            temperature=temperature,
+        )
         self.images = images
         self.augmentation = augmentation
         self.size = size

@@ -110,6 +110,8 @@ def _pairs(model: Encoder, images: Images, config: VisionConfig) -> ImagePairs:
         size=config.image_size,
         views=config.views,
         seed=config.seed,
+        encode_batch_size=config.encode_batch_size,
+        temperature=config.temperature,
     )
 
 

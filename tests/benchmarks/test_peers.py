@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from benchmarks import peers
+from benchmarks.peer_cases import CASES, PEERS, Case
 
 
 def case(theirs, factor=1.0):
     def ours(batch):
         return (batch.u * batch.v).sum()
 
-    return peers.Case("dot", "nobody", ours, lambda: theirs, "note", factor)
+    return Case("dot", "nobody", ours, lambda: theirs, "note", factor)
 
 
 def too_large(_batch):
@@ -22,9 +23,9 @@ def measure(case):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("case", peers.CASES, ids=lambda case: f"{case.loss} {case.peer}")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.loss} {case.peer}")
 def test_values_and_gradients_are_those_of_the_peer(case):
-    pytest.importorskip(peers.PEERS[case.peer])
+    pytest.importorskip(PEERS[case.peer])
     row = peers.measure(case, 12, dim=16, repeats=1, seconds=0.0)
     assert row["agree"], f"{row['ours']} and {row['theirs']}"
     assert float(row["gap"]) < 1e-4
@@ -88,3 +89,21 @@ def test_missing_peers_are_named(monkeypatch):
     monkeypatch.setattr(peers, "find_spec", lambda _package: None)
     with pytest.raises(SystemExit, match=r"lightly is not; .*\.\[peers\]"):
         peers.main(["--only", "dcl"])
+
+
+def test_the_table_goes_where_the_device_says():
+    assert peers.parse([]).out == peers.RESULTS / "peers_cpu.csv"
+    assert peers.parse(["--device", "cuda"]).out.name == "peers_cuda.csv"
+    assert str(peers.parse(["--out", "x.csv"]).out) == "x.csv"
+
+
+def test_the_last_line_names_the_worst_ratio():
+    good = measure(case(lambda batch: (batch.v * batch.u).sum())) | {"ratio": "0.5"}
+    bad, absent = good | {"ratio": "12.1", "loss": "dcl"}, good | {"ratio": None}
+    assert peers.worst([good, bad, absent]) == "worst ratio: 12.1, dcl against nobody at 6 pairs"
+    assert "none" in peers.worst([absent])
+
+
+def test_the_profiler_is_silent(capfd):
+    peers.peak_mib(lambda: torch.zeros(3, requires_grad=True).sum().backward(), torch.device("cpu"))
+    assert capfd.readouterr().err == ""

@@ -229,7 +229,7 @@ for name in PAIR_LOSSES:
 
 
 def test_bound_losses_say_what_they_take():
-    with pytest.raises(ValueError, match="loss must be one of info_nce, .*, got 'simclr'"):
+    with pytest.raises(ValueError, match=r"loss must be one of info_nce, .*, got 'simclr'"):
         make_loss("simclr")
     with pytest.raises(ValueError, match="cosent needs scores of the pairs"):
         make_loss("cosent")

@@ -45,7 +45,9 @@ def both_ways(n, m, dim, operands, exclusion, columns, symmetric, *, device):
     weights = torch.randn(2, max(n, m), generator=generator).to(device)
     results = []
     for function, more in ((fused_log_sums, {"operands": operands}), (log_sums, {})):
-        rows, sums, *_ = function(x, x if symmetric else y, scale=scale, exclusion=exclusion, columns=columns, **more)
+        rows, sums, *_ = function(
+            x, x if symmetric else y, scale=scale, exclusion=exclusion, columns=columns, **more
+        )
         total = (rows * weights[0, :n]).sum() + (0 if sums is None else (sums * weights[1, :m]).sum())
         slopes = torch.autograd.grad(total, (x, scale) if symmetric else (x, y, scale))
         results.append([rows.detach(), *([] if sums is None else [sums.detach()]), *slopes])

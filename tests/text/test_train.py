@@ -97,6 +97,7 @@ CHANGES = {
     "loss": {"loss": "nt_xent"},
     "temperature": {"temperature": 0.5},
     "batch_size": {"batch_size": 4},
+    "encode_batch_size": {"encode_batch_size": 3},
     "updates": {"updates": 5},
     "learning_rate": {"learning_rate": 0.005},
     "warmup": {"warmup": 0.5},

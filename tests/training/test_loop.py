@@ -261,3 +261,27 @@ def test_plain_gradient_descent_is_torchs_without_momentum():
     torch.testing.assert_close(tables[0], tables[1])
     assert torch.equal(idle, before), "what has no gradient does not move"
     assert ours.state_dict() == {}
+
+
+@pytest.mark.parametrize("loss", ["clip", "dcl", "vicreg", "sogclr"])
+def test_an_encoder_in_chunks_trains_as_one_in_a_piece(loss):
+    """Two pairs at a time through the encoder, and yet all of the batch in the loss."""
+    tables = []
+    for chunk in (None, 2):
+        task = Lookup()
+        task.encode_batch_size = chunk
+        bound = make_loss(loss, temperature=0.5, n_pairs=task.n_pairs)
+        train(task, loss=bound, updates=8)
+        tables.append(torch.stack([table.detach() for table in task.model]))
+        assert {len(index) for index in task.encoded} == ({3} if chunk is None else {2, 1})
+    torch.testing.assert_close(*tables, rtol=1e-5, atol=1e-6)
+
+
+def test_a_line_of_the_log_describes_the_latest_batch(tmp_path):
+    train(Lookup(), updates=8, run=open_run(tmp_path))
+    for line in metrics(tmp_path):
+        assert 0 <= line["accuracy"] <= 1
+        assert 1 <= line["effective_negatives"] <= 2
+        assert line["alignment"] > 0
+        assert line["uniformity"] < 0
+        assert 1 <= line["effective_rank"] <= 3

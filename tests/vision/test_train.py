@@ -127,6 +127,7 @@ CHANGES = [
     ("loss", "info_nce", {}),
     ("temperature", 0.5, {}),
     ("batch_size", 8, {}),
+    ("encode_batch_size", 2, {}),
     ("epochs", 2, {"updates": None, "epochs": 1}),
     ("updates", 4, {}),
     ("learning_rate", 0.1, {}),
