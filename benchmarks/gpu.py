@@ -81,7 +81,7 @@ def unfinished(jobs: tuple[Job, ...], runs: Path, data: Path) -> list[Job]:
         if job.needs and not (data / job.needs).exists():
             missing.append(str(data / job.needs))
         if missing:
-            print(f"left out, {', '.join(missing)} is missing: {job.name}")
+            print(f"{job.name}: left out for lack of {', '.join(missing)}")
         else:
             left.append(job)
     return left

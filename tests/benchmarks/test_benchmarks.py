@@ -67,9 +67,10 @@ def test_what_is_finished_or_lacks_its_data_is_left_out(tmp_path, monkeypatch, c
     monkeypatch.setattr(gpu, "RESULTS", tmp_path)
     left = gpu.unfinished(jobs, tmp_path / "runs", tmp_path / "data")
     assert [job.name for job in left] == ["a", "f"]
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].endswith("train is missing: d")
-    assert said[1:] == ["left out, not_installed is missing: e"]
+    assert capsys.readouterr().out.splitlines() == [
+        f"d: left out for lack of {tmp_path / 'data/set/train'}",
+        "e: left out for lack of not_installed",
+    ]
 
 
 def test_a_job_that_runs_out_of_time_is_not_finished(tmp_path):
