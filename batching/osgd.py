@@ -6,13 +6,13 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Int
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
 from batching.combinations import Combinations
 from batching.plan import Embed, Plan, Selection, none_left
 from batching.seeded import Seed, permutation
-from losses import Loss
+from losses import Loss, takes_index
 
 _ENTRIES_AT_ONCE = 2**22
 """Similarities that are held at once while candidates are scored (32 MiB of float64)."""
@@ -50,7 +50,7 @@ class OrderedSGD(Selection):
 
     def __post_init__(self) -> None:
         """Check the loss and the numbers."""
-        if isinstance(self.loss, nn.Module):
+        if takes_index(self.loss):
             raise ValueError(
                 f"osgd scores candidate batches by a loss without a state, got {type(self.loss).__name__}, which "
                 "keeps one; choose another loss, or another selection"

@@ -83,8 +83,9 @@ def peers_table(peers: pd.DataFrame) -> str:
     sizes = sorted(peers["size"].unique())
     header = " | ".join(f"B = {size:,}: time | memory" for size in sizes)
     lines = [f"| loss | library | {header} |", "|---|---|" + "---|---|" * len(sizes)]
-    for (loss, peer), rows in peers.groupby(["loss", "peer"], sort=False):
-        cells = [f"`{loss}`", str(peer)]
+    for _, rows in peers.groupby(["loss", "peer"], sort=False):
+        first = rows.iloc[0].to_dict()
+        cells = [f"`{first['loss']}`", first["peer"]]
         for size in sizes:
             found = rows[rows["size"] == size]
             cells += _ratios(found.iloc[0].to_dict()) if len(found) else ["", ""]

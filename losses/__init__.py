@@ -3,9 +3,12 @@
     loss(u, v, temperature=0.1)                       # scalar, in nats
     loss(u, v, temperature=0.1, reduction="none")     # the value of each pair
     loss(u, v, temperature=0.1, batches=table)        # the value of each batch of a table
+    loss(u, v, temperature=0.1, group=WORLD)          # the batch is spread over processes
+
+and, in the log-sum-exp family (InfoNCE, NT-Xent, DCL, ...: `Options`),
+
     loss(u, v, temperature=0.1, ids=numbers)          # duplicates are no negatives of each other
     loss(u, v, temperature=0.1, chunk_size=1024)      # the B x B matrix is never held
-    loss(u, v, temperature=0.1, group=WORLD)          # the batch is spread over processes
 
 `LOSSES` holds them by name, with formula and source; every command line takes its choices from it, and
 `make_loss(name, temperature=0.1)` binds the settings. What has a state is a module (`GlobalContrastive`, `Queue`).
@@ -14,7 +17,7 @@ was learned.
 """
 
 from losses.caching import cached_backward
-from losses.contrast import Form, contrast, value_and_gradient
+from losses.contrast import OneWayOptions, Options, value_and_gradient
 from losses.decorrelation import barlow_twins, vicreg
 from losses.decoupled import dcl, dcl_cross, dcl_one_way, dclw, dhel_anchor, dhel_mean, dhel_product, flatnce
 from losses.diagnostics import Diagnostics, diagnostics, effective_rank
@@ -24,7 +27,8 @@ from losses.infonce import arc_margin, clip, clip_sum, info_nce, mnrl, moco, n_p
 from losses.kernel import align_uniform, alignment, kcl, spectral_contrastive, uniformity
 from losses.margin import contrastive, triplet
 from losses.memory import GlobalContrastive, LearnedTemperature, Queue
-from losses.pairs import Loss, Reduction, in_full_precision
+from losses.numerics import in_full_precision
+from losses.pairs import Loss, Reduction, takes_index
 from losses.ranking import angle, cosent
 from losses.registry import LOSSES, PAIR_LOSSES, Entry, make_loss
 from losses.retrieval import mean_reciprocal_rank, positive_ranks, recall_at
@@ -36,10 +40,11 @@ __all__ = [
     "PAIR_LOSSES",
     "Diagnostics",
     "Entry",
-    "Form",
     "GlobalContrastive",
     "LearnedTemperature",
     "Loss",
+    "OneWayOptions",
+    "Options",
     "Queue",
     "Reduction",
     "align_uniform",
@@ -50,7 +55,6 @@ __all__ = [
     "cached_backward",
     "clip",
     "clip_sum",
-    "contrast",
     "contrastive",
     "cosent",
     "dcl",
@@ -82,6 +86,7 @@ __all__ = [
     "simcse",
     "spectral_contrastive",
     "supcon",
+    "takes_index",
     "triplet",
     "uniformity",
     "value_and_gradient",

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from losses.pairs import row_sum
+from losses.numerics import row_sum
 from losses.similarity import Similarity
 
 
@@ -59,7 +59,7 @@ class Blocks:
     ) -> Similarity:
         """From the slope of log_sums - pull positive, times `weight`, to that of the similarities.
 
-        The weights are used up.
+        Overwrites the weights.
         """
         wrong = weight * slope
         share = (wrong / self.total)[..., None]

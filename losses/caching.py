@@ -54,6 +54,8 @@ def cached_backward(
         Gao et al., 2021, "Scaling deep contrastive learning batch size under memory limited setup", Section 3,
         arXiv 2101.06983.
     """
+    if not len(chunks):
+        raise ValueError("there must be at least one chunk to encode, got none")
     states, parts = [], []
     with torch.no_grad():
         for chunk in chunks:
@@ -61,6 +63,8 @@ def cached_backward(
             parts.append(encode(chunk))
     u, v = (torch.cat(views).requires_grad_() for views in zip(*parts, strict=True))
     value = loss(u, v)
+    if value.dim():
+        raise ValueError(f"the loss must be one number, got shape {tuple(value.shape)}: use a reduction")
     (scale * value).backward()
     sizes = [len(part[0]) for part in parts]
     slopes = zip(*(_slope(view).split(sizes) for view in (u, v)), strict=True)

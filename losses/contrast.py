@@ -24,23 +24,14 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from typing_extensions import TypedDict, Unpack
+from typing_extensions import TypedDict
 
 from losses.blocks import Blocks
+from losses.checks import check_options, check_positive, check_views
+from losses.distributed import Group
 from losses.negatives import negative_log_sums
-from losses.pairs import (
-    Batches,
-    Group,
-    Loss,
-    Reduction,
-    at_batches,
-    check_options,
-    check_positive,
-    paired,
-    reduced,
-    row_sum,
-    softplus,
-)
+from losses.numerics import row_sum, softplus
+from losses.pairs import Batches, Loss, Reduction, at_batches, paired, reduced
 from losses.similarity import pull_back, similarity
 
 Positive = Literal["kept", "removed", "flat"]
@@ -57,21 +48,24 @@ class Options(TypedDict, total=False):
     """Pairs of the same number are no negatives of each other (duplicates, members of one class); one list for
     all leading indices, or one for each."""
     exclude: Bool[Tensor, "n n"] | None
-    """True where two pairs are no negatives of each other, in either order."""
+    """True at [i, j] or [j, i]: pairs i and j are no negatives of each other."""
     chunk_size: int | None
     """Anchors at a time; the B x B matrix is then never held, in either pass."""
     group: Group | None
-    """Processes that share the batch; u and v are this rank's pairs."""
+    """Processes that share the batch; u and v are this rank's pairs, equally many on each rank. None is one process
+    (and so is `torch.distributed.group.WORLD` before `init_process_group`)."""
 
 
 class OneWayOptions(Options, total=False):
     """What the losses take whose anchors are u alone."""
 
     negatives: Float[Tensor, "k dim"] | None
-    """More keys, negatives of every anchor: hard negatives, or a queue."""
+    """More keys, negatives of every anchor: hard negatives, or a queue. In a group, equally many on each rank."""
+    negative_ids: Int[Tensor, " k"] | None
+    """Numbers of these: not a negative of the pairs of the same number in `ids`."""
 
 
-CALL_OPTIONS = frozenset(OneWayOptions.__annotations__) | frozenset(Options.__annotations__)
+CALL_OPTIONS = frozenset(OneWayOptions.__annotations__)
 """What belongs to one call and not to the settings of a loss."""
 
 
@@ -121,30 +115,31 @@ def contrast(
     u: Float[Tensor, "*lead n dim"],
     v: Float[Tensor, "*lead n dim"],
     temperature: float | Float[Tensor, ""],
-    negatives: Float[Tensor, "k dim"] | None = None,
-    own_weight: float | None = None,
-    **options: Unpack[Options],
+    options: OneWayOptions | Options,
+    *,
+    own_log_weight: float | None = None,
 ) -> Float[Tensor, "*values"]:
     """A loss of the family.
+
+    Four ways to the same numbers: many small batches without gradients go through `losses.blocks`, with gradients
+    through autograd (`losses.negatives`); one batch is walked through by blocks of rows (`losses.logsumexp`), or
+    on a GPU in half precision by fused kernels (`losses.fused`).
 
     Args:
         form: Which.
         u: Unit rows.
         v: Unit rows; row i is the positive of row i of `u`.
         temperature: tau > 0; a tensor where it is learned.
-        negatives: More keys for the anchors of u.
-        own_weight: Added to the logit of row i of `negatives` as seen by anchor i (SimCSE).
-        **options: See `Options`.
+        options: Of the call.
+        own_log_weight: Added to the logit of row i of `negatives` as seen by anchor i (SimCSE).
 
     Raises:
         ValueError: If shapes do not fit, a number is not positive, or two options exclude each other.
+        TypeError: If there is an unknown option.
     """
+    check_views(u, v)
     check_positive(temperature=temperature)
-    check_options(u, options, Options.__annotations__, negatives=negatives)
-    if form.both and negatives is not None:
-        raise TypeError("negatives are for losses with anchors in u alone; this one has them in both views")
-    if own_weight is not None and negatives is None:
-        raise ValueError(f"own_weight weighs negatives, of which there are none; got {own_weight}: leave it out")
+    check_options(u, options, (Options if form.both else OneWayOptions).__annotations__)
     reduction = options.get("reduction", "mean")
     batches = options.get("batches")
     many = batches is not None or u.dim() > 2
@@ -155,7 +150,7 @@ def contrast(
     ids = options.get("ids")
     if many and batches is not None and ids is not None:
         ids = at_batches(ids, batches)
-    operands = u.dtype
+    operands = u.dtype if u.dtype == v.dtype else None
     u, v = paired(u, v, batches)
     scale = 1 / torch.as_tensor(temperature, dtype=u.dtype, device=u.device)
     log_sums, positive = negative_log_sums(
@@ -167,8 +162,9 @@ def contrast(
         both=form.both,
         ids=ids,
         exclude=options.get("exclude"),
-        extra=negatives,
-        own_weight=own_weight,
+        extra=options.get("negatives"),
+        extra_ids=options.get("negative_ids"),
+        own_log_weight=own_log_weight,
         chunk_size=options.get("chunk_size"),
         group=options.get("group"),
         operands=operands,
@@ -202,6 +198,7 @@ def value_and_gradient(
         return values.detach(), du, dv
     with torch.no_grad():
         temperature: float = loss.keywords["temperature"]  # pyright: ignore[reportAttributeAccessIssue]
+        check_positive(temperature=temperature)
         blocks = _blocks(form, u, v, temperature, batches, None)
         size = batches.shape[-1]
         excess = form.excess(blocks.log_sums, blocks.positive)

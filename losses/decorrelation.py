@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from losses.pairs import Batches, Group, Reduction, check_positive, own, paired, reduced
+from losses.checks import check_not_negative, check_positive
+from losses.distributed import Group, own
+from losses.pairs import Batches, Reduction, paired, reduced
 
 VarianceReduction = Literal["mean", "sum"]
 
@@ -68,7 +70,7 @@ def vicreg(
     References:
         Bardes, Ponce and LeCun, 2022, Eq. (1) to (6), arXiv 2105.04906.
     """
-    _check_weights(invariance=invariance, variance=variance, covariance=covariance)
+    check_not_negative(invariance=invariance, variance=variance, covariance=covariance)
     if variance_reduction not in get_args(VarianceReduction):
         raise ValueError(
             f"variance_reduction must be mean or sum, got {variance_reduction!r}: the official code has mean"
@@ -120,7 +122,7 @@ def barlow_twins(
     References:
         Zbontar et al., 2021, Eq. (1) and (2), arXiv 2103.03230.
     """
-    _check_weights(weight=weight)
+    check_not_negative(weight=weight)
     check_positive(scale=scale)
     u, v = _batch_of_two_or_more(*paired(u, v, batches, group))
     with torch.autocast(u.device.type, enabled=False):
@@ -128,12 +130,6 @@ def barlow_twins(
     on_diagonal = (1 - correlation.diagonal(dim1=-2, dim2=-1)).square().sum(-1)
     of_batch = scale * (on_diagonal + weight * _off_diagonal_energy(correlation))
     return reduced(own(of_batch[..., None].expand(u.shape[:-1]), group), reduction)
-
-
-def _check_weights(**values: float) -> None:
-    for name, value in values.items():
-        if not value >= 0:
-            raise ValueError(f"{name} must not be negative, got {value}: 0 leaves its term out")
 
 
 def _batch_of_two_or_more(

@@ -23,8 +23,9 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Unpack
 
+from losses.checks import check_positive
 from losses.contrast import FORMS, Form, OneWayOptions, Options, contrast
-from losses.pairs import Group, check_positive, gather, own
+from losses.distributed import Group, gather, own
 
 _DCL_CROSS = Form(positive="removed")
 _DCL_ONE_WAY = Form(within=True, positive="removed")
@@ -49,7 +50,7 @@ def dcl(
     References:
         Yeh et al., 2022, Eq. (5), arXiv 2110.06848.
     """
-    return contrast(_DCL, u, v, temperature, **options)
+    return contrast(_DCL, u, v, temperature, options)
 
 
 def dcl_one_way(
@@ -66,7 +67,7 @@ def dcl_one_way(
     References:
         Yeh et al., 2022, Eq. (5), arXiv 2110.06848.
     """
-    return contrast(_DCL_ONE_WAY, u, v, temperature, **options)
+    return contrast(_DCL_ONE_WAY, u, v, temperature, options)
 
 
 def dcl_cross(
@@ -83,7 +84,7 @@ def dcl_cross(
     References:
         Lee et al., 2025, Table 2 (c1 = 1, c2 = 0, psi = log), arXiv 2506.09781.
     """
-    return contrast(_DCL_CROSS, u, v, temperature, **options)
+    return contrast(_DCL_CROSS, u, v, temperature, options)
 
 
 def dclw(
@@ -105,7 +106,7 @@ def dclw(
     check_positive(sigma=sigma)
     adjust = partial(_weighted, sigma=sigma, group=options.get("group"))
     form = Form(within=True, both=True, weight=0.5, positive="removed", adjust=adjust)
-    return contrast(form, u, v, temperature, **options)
+    return contrast(form, u, v, temperature, options)
 
 
 def flatnce(
@@ -124,7 +125,7 @@ def flatnce(
     References:
         Chen et al., 2021, Eq. (9) and Algorithm 1, arXiv 2107.01152.
     """
-    return contrast(_FLATNCE, u, v, temperature, **options)
+    return contrast(_FLATNCE, u, v, temperature, options)
 
 
 def dhel_anchor(
@@ -141,7 +142,7 @@ def dhel_anchor(
     References:
         Koromilas et al., 2024, Eq. (9), arXiv 2405.18045.
     """
-    return contrast(_DHEL_ANCHOR, u, v, temperature, **options)
+    return contrast(_DHEL_ANCHOR, u, v, temperature, options)
 
 
 def dhel_mean(
@@ -158,7 +159,7 @@ def dhel_mean(
     References:
         Lee et al., 2025, Table 2 (c1 = 0, c2 = 1, psi = log), arXiv 2506.09781.
     """
-    return contrast(_DHEL_MEAN, u, v, temperature, **options)
+    return contrast(_DHEL_MEAN, u, v, temperature, options)
 
 
 def dhel_product(
@@ -176,7 +177,7 @@ def dhel_product(
     References:
         Koromilas et al., 2024, arXiv 2405.18045, as in their code (tau 0.3).
     """
-    return contrast(_DHEL_PRODUCT, u, v, temperature, **options)
+    return contrast(_DHEL_PRODUCT, u, v, temperature, options)
 
 
 def _weighted(cosine: Float[Tensor, "*lead n"], sigma: float, group: Group | None) -> Float[Tensor, "*lead n"]:

@@ -18,9 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from losses.walk import Exclusion
+from losses.walk import Exclusion, first_derivative
 
 _HAS_TRITON = find_spec("triton") is not None  # not every build of torch brings it
 MOST_DIM = 256
@@ -51,7 +50,7 @@ def fused_log_sums(
     operands: torch.dtype,
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " m"] | None]:
     """What `log_sums` returns, for x and y whose values `operands` can hold."""
-    sums = _FusedLogSums.apply(x, y, scale, exclusion, columns, operands, x is y and not columns)
+    sums = _FusedLogSums.apply(x, None if x is y and not columns else y, scale, exclusion, columns, operands)
     return sums if columns else (sums, None)  # pyright: ignore[reportReturnType]
 
 
@@ -72,24 +71,23 @@ class _FusedLogSums(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
-        y: Tensor,
+        y: Tensor | None,
         scale: Tensor,
         exclusion: Exclusion,
         with_columns: bool,
         operands: torch.dtype,
-        symmetric: bool,
     ) -> Any:
         excluded = _Excluded(exclusion.diagonal, exclusion.anchor_ids, exclusion.key_ids)
         half_x = x.to(operands).contiguous()
-        half_y = half_x if symmetric else y.to(operands).contiguous()
+        half_y = half_x if y is None else y.to(operands).contiguous()
         rows = _launch_sums(half_x, half_y, scale, excluded)
         columns = _launch_sums(half_y, half_x, scale, excluded.swapped()) if with_columns else None
-        ctx.excluded, ctx.symmetric = excluded, symmetric
+        ctx.excluded, ctx.symmetric = excluded, y is None
         ctx.save_for_backward(half_x, half_y, scale, rows, columns)
         return rows if columns is None else (rows, columns)
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, d_rows: Tensor, d_columns: Tensor | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, y, scale, rows, columns = ctx.saved_tensors
         by_rows, by_columns = (rows, d_rows), (columns, d_columns)
@@ -100,7 +98,7 @@ class _FusedLogSums(torch.autograd.Function):
         dy = None
         if ctx.needs_input_grad[1] and not ctx.symmetric:
             dy = _launch_slopes(y, x, scale, by_columns, by_rows, ctx.excluded.swapped()) * scale
-        return dx * scale, dy, d_scale / 2 if ctx.symmetric else d_scale, None, None, None, None
+        return dx * scale, dy, d_scale / 2 if ctx.symmetric else d_scale, None, None, None
 
 
 def _launch_sums(x: Tensor, y: Tensor, scale: Tensor, excluded: _Excluded) -> Float[Tensor, " n"]:
@@ -109,16 +107,17 @@ def _launch_sums(x: Tensor, y: Tensor, scale: Tensor, excluded: _Excluded) -> Fl
     (n, dim), m = x.shape, y.shape[0]
     out = torch.empty(n, dtype=torch.float32, device=x.device)
     ids, key_ids = (out if part is None else part for part in excluded[1:])
-    kernel[(-(-n // 128),)](
-        *(x, y, scale, out, ids, key_ids, n, m, dim, excluded.diagonal or 0),
-        HAS_DIAGONAL=excluded.diagonal is not None,
-        HAS_IDS=excluded.ids is not None,
-        ROWS=128,
-        KEYS=64,
-        DIM=max(16, 1 << (dim - 1).bit_length()),
-        num_warps=8,
-        num_stages=3,
-    )
+    with torch.cuda.device_of(x):
+        kernel[(-(-n // 128),)](
+            *(x, y, scale, out, ids, key_ids, n, m, dim, excluded.diagonal or 0),
+            HAS_DIAGONAL=excluded.diagonal is not None,
+            HAS_IDS=excluded.ids is not None,
+            ROWS=128,
+            KEYS=64,
+            DIM=max(16, 1 << (dim - 1).bit_length()),
+            num_warps=8,
+            num_stages=3,
+        )
     return out
 
 
@@ -136,16 +135,17 @@ def _launch_slopes(
     out = torch.empty(n, dim, dtype=torch.float32, device=x.device)
     ids, key_ids = (out if part is None else part for part in excluded[1:])
     numbers = [out if part is None else part.contiguous() for part in (*rows, *columns)]
-    kernel[(-(-n // 64),)](
-        *(x, y, scale, out, *numbers, ids, key_ids, n, m, dim, excluded.diagonal or 0),
-        HAS_ROWS=rows[1] is not None,
-        HAS_COLUMNS=columns[1] is not None,
-        HAS_DIAGONAL=excluded.diagonal is not None,
-        HAS_IDS=excluded.ids is not None,
-        ROWS=64,
-        KEYS=64,
-        DIM=max(16, 1 << (dim - 1).bit_length()),
-        num_warps=8,
-        num_stages=2,
-    )
+    with torch.cuda.device_of(x):
+        kernel[(-(-n // 64),)](
+            *(x, y, scale, out, *numbers, ids, key_ids, n, m, dim, excluded.diagonal or 0),
+            HAS_ROWS=rows[1] is not None,
+            HAS_COLUMNS=columns[1] is not None,
+            HAS_DIAGONAL=excluded.diagonal is not None,
+            HAS_IDS=excluded.ids is not None,
+            ROWS=64,
+            KEYS=64,
+            DIM=max(16, 1 << (dim - 1).bit_length()),
+            num_warps=8,
+            num_stages=2,
+        )
     return out

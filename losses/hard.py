@@ -7,9 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Unpack
 
+from losses.checks import check_options, check_positive, check_views
 from losses.contrast import Options
 from losses.negatives import negative_log_sums
-from losses.pairs import at_batches, check_options, check_positive, paired, reduced, softplus
+from losses.numerics import softplus
+from losses.pairs import at_batches, paired, reduced
 
 
 def hcl(
@@ -48,7 +50,7 @@ def hcl(
         Robinson et al., 2021, Eq. (4) and Appendix, arXiv 2010.04592.
     """
     check_positive(temperature=temperature)
-    if not 0 <= tau_plus < 1 or beta < 0:
+    if not 0 <= tau_plus < 1 or not beta >= 0:
         raise ValueError(f"tau_plus lies in [0, 1) and beta is at least 0, got {tau_plus} and {beta}")
     negatives = _Negatives(u, v, options)
     u, v = negatives.u, negatives.v
@@ -96,12 +98,13 @@ class _Negatives:
     """The negatives of all 2B anchors at any scale."""
 
     def __init__(self, u: Tensor, v: Tensor, options: Options) -> None:
+        check_views(u, v)
         check_options(u, options, Options.__annotations__)
         self.ids = options.get("ids")
         batches = options.get("batches")
         if self.ids is not None and batches is not None:
             self.ids = at_batches(self.ids, batches)
-        self.operands = u.dtype
+        self.operands = u.dtype if u.dtype == v.dtype else None
         self.u, self.v = paired(u, v, batches)
         self.exclude = options.get("exclude")
         self.chunk_size = options.get("chunk_size")

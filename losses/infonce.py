@@ -20,11 +20,11 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from losses.contrast import FORMS, Form, OneWayOptions, Options, contrast
-from losses.logsumexp import log_sums
-from losses.pairs import Reduction, at_batches, check_positive, in_full_precision, paired, reduced, softplus
-from losses.walk import Exclusion
+from losses.numerics import in_full_precision
+from losses.pairs import Reduction, at_batches, reduced
 
 _INFO_NCE = Form()
+_QUEUE = Form(cross=False)
 _CLIP = Form(both=True, weight=0.5)
 _CLIP_SUM = Form(both=True)
 _NT_XENT = Form(within=True, both=True, weight=0.5)
@@ -41,16 +41,22 @@ def info_nce(
 
     L = -(1/B) sum_i log( e^{u_i.v_i/tau} / sum_j e^{u_i.v_j/tau} ), in nats, averaged over the B anchors.
 
-    It lies between 0 and log B + 2/tau. Leading dimensions are independent problems; with `batches` the loss of
-    every listed sub-batch is returned, `info_nce(u, v, batches=b)[m] == info_nce(u[b[m]], v[b[m]])`. An anchor
-    without negatives (a batch of one pair, or everything excluded) contributes 0.
+    It lies between 0 and log(1 + (B - 1) e^{2/tau}), about log B + 2/tau. Leading dimensions are independent
+    problems; with `batches` the loss of every listed sub-batch is returned,
+    `info_nce(u, v, batches=b)[m] == info_nce(u[b[m]], v[b[m]])`. An anchor without negatives (a batch of one pair,
+    or everything excluded) contributes 0 to the mean.
 
     Args:
         u: Unit rows, the anchors.
         v: Unit rows; row i is the positive of row i of `u`, the others are its negatives.
         temperature: tau > 0; a tensor where it is learned.
-        **options: `reduction` ("mean", "sum", or "none" for the value of each pair), `batches`, `ids`, `exclude`,
-            `negatives`, `chunk_size`, `group`: see `losses.contrast.Options`.
+        **options: As in `losses.Options`:
+            reduction: over the pairs of a batch, "mean", "sum", or "none" for the value of each pair;
+            batches: row numbers of the batches to evaluate;
+            ids: pairs of the same number are no negatives of each other; exclude: the same as a matrix;
+            negatives: more keys (hard negatives), and negative_ids: their numbers;
+            chunk_size: anchors at a time, so that the B x B matrix is never held;
+            group: processes that share the batch.
 
     Returns:
         [*lead], or [*lead, n_batches] with `batches`; one more axis (pairs) with reduction "none".
@@ -61,7 +67,7 @@ def info_nce(
     References:
         van den Oord, Li and Vinyals, 2018, Eq. (4), arXiv 1807.03748.
     """
-    return contrast(_INFO_NCE, u, v, temperature, **options)
+    return contrast(_INFO_NCE, u, v, temperature, options)
 
 
 def mnrl(
@@ -79,7 +85,7 @@ def mnrl(
     References:
         Henderson et al., 2017, Section 4, arXiv 1705.00652.
     """
-    return contrast(_INFO_NCE, u, v, temperature, **options)
+    return contrast(_INFO_NCE, u, v, temperature, options)
 
 
 def simcse(
@@ -87,18 +93,24 @@ def simcse(
     v: Float[Tensor, "*lead n dim"],
     *,
     temperature: float | Float[Tensor, ""] = 0.05,
-    own_weight: float = 0.0,
+    own_log_weight: float = 0.0,
     **options: Unpack[OneWayOptions],
 ) -> Float[Tensor, "*values"]:
     """SimCSE. Unsupervised: `info_nce` of two dropout views. Supervised: with a contradiction each in `negatives`.
 
     L = -(1/B) sum_i log( e^{u_i.v_i/tau} / sum_j (e^{u_i.v_j/tau} + w_ij e^{u_i.w_j/tau}) ), with w_j the rows of
-    `negatives` and w_ij = e^{own_weight} for j = i, 1 else. Not all 2B embeddings are anchors: that is `nt_xent`.
+    `negatives` and w_ij = e^{own_log_weight} for j = i, 1 else. Anchors are u alone; with all 2B it is `nt_xent`.
 
     References:
         Gao, Yao and Chen, 2021, Eqs. (4), (5) and (8), arXiv 2104.08821.
     """
-    return contrast(_INFO_NCE, u, v, temperature, own_weight=own_weight or None, **options)
+    keys = options.get("negatives")
+    if own_log_weight and (keys is None or len(keys) != len(u)):
+        raise ValueError(
+            f"own_log_weight is for row i of negatives as seen by anchor i, so there must be {len(u)} of them, "
+            f"got {0 if keys is None else len(keys)}: give each pair one, or leave own_log_weight out"
+        )
+    return contrast(_INFO_NCE, u, v, temperature, options, own_log_weight=own_log_weight or None)
 
 
 def moco(
@@ -121,15 +133,12 @@ def moco(
     References:
         He et al., 2020, Eq. (1), arXiv 1911.05722.
     """
-    check_positive(temperature=temperature)
-    u, v = paired(u, v.detach())
-    queue = queue.detach().to(u.dtype)
-    if not len(queue):
-        return reduced(u.sum(-1) * 0, reduction)
-    scale = 1 / torch.as_tensor(temperature, dtype=u.dtype, device=u.device)
-    exclusion = Exclusion(None, anchor_ids=ids, key_ids=queue_ids)
-    sums = log_sums(u, queue, scale=scale, exclusion=exclusion, chunk_size=chunk_size)
-    return reduced(softplus(sums.rows - scale * (u * v).sum(-1)), reduction)
+    if (ids is None) != (queue_ids is None):
+        raise ValueError("ids and queue_ids are compared with each other, so both or neither must be given")
+    options: OneWayOptions = {"reduction": reduction, "chunk_size": chunk_size, "negatives": queue.detach()}
+    if ids is not None:
+        options |= {"ids": ids, "negative_ids": queue_ids}
+    return contrast(_QUEUE, u, v.detach(), temperature, options)
 
 
 def arc_margin(
@@ -144,7 +153,8 @@ def arc_margin(
 
     L = -(1/B) sum_i log( e^{cos(theta_ii+m)/tau} / (e^{cos(theta_ii+m)/tau} + sum_{j != i} e^{u_i.v_j/tau}) ),
     with cos(theta + m) = cos theta cos m - sin theta sin m: no arc cosine, whose slope is infinite where the two
-    views agree. A margin of 0 is `info_nce`. (AnglE, `losses.angle`, is another loss.)
+    views agree. A margin of 0 is `info_nce`. Beyond theta = pi - m the cosine rises again, as published: views that
+    far apart are pushed further. (AnglE, `losses.angle`, is another loss.)
 
     Args:
         u: Unit rows, the anchors.
@@ -158,7 +168,7 @@ def arc_margin(
     """
     if not 0 <= margin < math.pi:
         raise ValueError(f"margin is an angle in radians, from 0 to below pi, got {margin}; 0.17 is 10 degrees")
-    return contrast(Form(adjust=partial(_further, margin=margin)), u, v, temperature, **options)
+    return contrast(Form(adjust=partial(_further, margin=margin)), u, v, temperature, options)
 
 
 def n_pair(
@@ -180,7 +190,7 @@ def n_pair(
         raise ValueError(f"l2 must not be negative, got {l2}; 0 for no penalty")
     reduction, batches = options.get("reduction", "mean"), options.get("batches")
     options["reduction"] = "none"
-    per_pair = contrast(_INFO_NCE, u, v, 1.0, **options)
+    per_pair = contrast(_INFO_NCE, u, v, 1.0, options)
     squares = in_full_precision(u).square().sum(-1) + in_full_precision(v).square().sum(-1)
     if batches is not None:
         squares = at_batches(squares, batches)
@@ -202,7 +212,7 @@ def clip(
     References:
         Radford et al., 2021, Figure 3, arXiv 2103.00020.
     """
-    return contrast(_CLIP, u, v, temperature, **options)
+    return contrast(_CLIP, u, v, temperature, options)
 
 
 def clip_sum(
@@ -219,7 +229,7 @@ def clip_sum(
     References:
         Cho et al., 2024, Eq. (1) (temperature 1), arXiv 2307.05906.
     """
-    return contrast(_CLIP_SUM, u, v, temperature, **options)
+    return contrast(_CLIP_SUM, u, v, temperature, options)
 
 
 def nt_xent(
@@ -239,7 +249,7 @@ def nt_xent(
     References:
         Chen et al., 2020, Eq. (1) and Algorithm 1, arXiv 2002.05709.
     """
-    return contrast(_NT_XENT, u, v, temperature, **options)
+    return contrast(_NT_XENT, u, v, temperature, options)
 
 
 def _further(cosine: Float[Tensor, "*lead n"], margin: float) -> Float[Tensor, "*lead n"]:

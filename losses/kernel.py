@@ -13,18 +13,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from losses.checks import check_not_negative, check_positive
+from losses.distributed import Group, own
 from losses.negatives import own_view_log_sums
-from losses.pairs import (
-    Batches,
-    Group,
-    Reduction,
-    check_positive,
-    in_full_precision,
-    own,
-    paired,
-    reduced,
-    row_sum,
-)
+from losses.numerics import in_full_precision, row_sum
+from losses.pairs import Batches, Reduction, paired, reduced
 
 Kernel = Literal["gaussian", "imq", "log", "riesz"]
 
@@ -73,9 +66,9 @@ def alignment(
 def uniformity(x: Float[Tensor, "*lead n dim"], *, t: float = 2.0) -> Float[Tensor, "*lead"]:
     """How evenly the rows of one view are spread: log mean_{i<j} e^{-t |x_i - x_j|^2}.
 
-    A measure of one view of unit rows, not a loss of pairs: 0 where all rows are equal, and above -4t. Computed in
-    log space, so it stays finite where every term underflows. A single row has no distances: 0. t = 2, the inverse
-    width of the Gaussian, is the authors' default.
+    A measure of one view of unit rows, not a loss of pairs: 0 where all rows are equal, and at least -4t. Computed
+    in log space, so it stays finite where every term underflows. A single row has no distances: 0. t = 2, the
+    inverse width of the Gaussian, is the authors' default.
 
     Raises:
         ValueError: If t is not positive.
@@ -114,7 +107,7 @@ def align_uniform(
         Wang and Isola, 2020, Section 4.1, arXiv 2005.10242.
     """
     check_positive(alpha=alpha, t=t)
-    _check_weight(weight=weight)
+    check_not_negative(weight=weight)
     u, v = paired(u, v, batches, group)
     spread = (uniformity(u, t=t) + uniformity(v, t=t)) / 2
     per_pair = _distance_power(u, v, alpha) + weight * spread[..., None]
@@ -156,7 +149,7 @@ def kcl(
         Koromilas et al., 2024, arXiv 2405.18045.
     """
     _check_kernel(kernel, parameter)
-    _check_weight(gamma=gamma)
+    check_not_negative(gamma=gamma)
     u, v = paired(u, v, batches, group)
     k = _KERNELS[kernel]
     singular = kernel == "riesz"  # there the rounding of products would decide what duplicates are worth
@@ -211,12 +204,6 @@ def _check_kernel(kernel: str, parameter: float) -> None:
         )
     if kernel != "riesz":
         check_positive(parameter=parameter)
-
-
-def _check_weight(**values: float) -> None:
-    for name, value in values.items():
-        if not value >= 0:
-            raise ValueError(f"{name} must not be negative, got {value}: 0 leaves its term out")
 
 
 def _distance_power(

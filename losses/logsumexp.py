@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from losses.fused import fused_log_sums, takes
-from losses.walk import Exclusion, Walk
+from losses.numerics import finite
+from losses.walk import Exclusion, Walk, first_derivative
 
 
 class LogSums(NamedTuple):
@@ -71,19 +71,7 @@ def log_sums(
             return LogSums(*sums, own)
         walk = Walk.through(x, y, exclusion, chunk_size)
         symmetric = x is y and not (columns or partners)
-        return LogSums(*_LogSums.apply(x, y, scale, walk, columns, partners, symmetric))  # pyright: ignore
-
-
-def guarded_logsumexp(x: Float[Tensor, "*lead m"]) -> Float[Tensor, "*lead"]:
-    """x.logsumexp(-1), with a gradient of 0 instead of NaN where every entry is -inf."""
-    peak = _finite(x.detach().amax(-1, keepdim=True))
-    total = (x - peak).exp().sum(-1)
-    empty = total == 0
-    return torch.where(empty, -torch.inf, total.masked_fill(empty, 1).log() + peak.squeeze(-1))
-
-
-def _finite(x: Tensor) -> Tensor:
-    return x.masked_fill(x == -torch.inf, 0)
+        return LogSums(*_LogSums.apply(x, None if symmetric else y, scale, walk, columns, partners))  # pyright: ignore
 
 
 class _LogSums(torch.autograd.Function):
@@ -91,28 +79,29 @@ class _LogSums(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
-        y: Tensor,
+        y: Tensor | None,
         scale: Tensor,
         walk: Walk,
         with_columns: bool,
-        own: bool,
-        symmetric: bool,
+        with_partners: bool,
     ) -> tuple[Tensor | None, ...]:
+        ctx.symmetric = y is None
+        y = x if y is None else y
         rows = x.new_empty(x.shape[0])
         columns = x.new_full((y.shape[0],), -torch.inf) if with_columns else None
-        partners = x.new_empty(x.shape[0]) if own else None
+        partners = x.new_empty(x.shape[0]) if with_partners else None
         kept, blocks = walk.first(x, y, scale, partners)
         for part, logits, _ in blocks:
             rows[part] = logits.logsumexp(1)
             if columns is not None:
                 columns = torch.logaddexp(columns, logits.logsumexp(0))
-        ctx.walk, ctx.kept, ctx.symmetric = walk, kept, symmetric
+        ctx.walk, ctx.kept = walk, kept
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, y, scale, rows, columns)
         return rows, columns, partners
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, d_rows: Tensor | None, d_columns: Tensor | None, d_partners: Tensor | None
     ) -> Any:
@@ -132,7 +121,7 @@ class _LogSums(torch.autograd.Function):
         if ctx.needs_input_grad[2]:
             # An entry of the matrix is scale x_i.y_j, so what its slope does to scale is what it does along x.
             d_scale = torch.linalg.vecdot(x, dx).sum() / (2 * scale if ctx.symmetric else scale)
-        return dx, dy, d_scale, None, None, None, None
+        return dx, dy, d_scale, None, None, None
 
 
 class _Slopes:
@@ -145,10 +134,10 @@ class _Slopes:
         columns: tuple[Tensor | None, Tensor | None],
         d_partners: Tensor | None,
     ) -> None:
-        self.rows = None if rows[1] is None else (_finite(rows[0])[:, None], (rows[1] * scale)[:, None])
+        self.rows = None if rows[1] is None else (finite(rows[0])[:, None], (rows[1] * scale)[:, None])
         self.columns = None
         if columns[0] is not None and columns[1] is not None:
-            self.columns = _finite(columns[0]), columns[1] * scale
+            self.columns = finite(columns[0]), columns[1] * scale
         self.d_partners = None if d_partners is None else d_partners * scale
 
     def of(self, part: slice, logits: Tensor, scratch: Tensor, walk: Walk) -> Float[Tensor, "rows m"]:

@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import relu
 
-from losses.pairs import Batches, Group, Reduction, at_batches, own, paired, reduced
+from losses.distributed import Group, own
+from losses.pairs import Batches, Reduction, at_batches, paired, reduced
 
 Mining = Literal["all", "hardest", "semi_hard"]
 """Which triplets of an anchor count."""

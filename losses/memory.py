@@ -1,18 +1,21 @@
 """Losses that remember: running averages for every pair, a queue of keys, a learned temperature.
 
-State lies in buffers, so `state_dict` has all of it, and `eval()` leaves it as it is.
+State lies in buffers, so `state_dict` has all of it. It moves in training only: neither after `eval()` nor where
+gradients are switched off, as when candidate batches are scored.
 """
 
 import math
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from losses.checks import check_positive
 from losses.distributed import Group, gather
 from losses.infonce import moco
 from losses.negatives import negative_log_sums
-from losses.pairs import Reduction, check_positive, paired, reduced
+from losses.pairs import Reduction, paired, reduced
 
 
 class GlobalContrastive(nn.Module):
@@ -42,6 +45,7 @@ class GlobalContrastive(nn.Module):
         Yuan et al., 2022, Algorithm 1 and Eq. (8), arXiv 2202.12387; defaults of their code (tau 0.1, gamma 0.9).
     """
 
+    takes_index: ClassVar[bool] = True
     log_average: Float[Tensor, " n_pairs"]
     seen: Tensor
 
@@ -77,6 +81,7 @@ class GlobalContrastive(nn.Module):
         Raises:
             ValueError: If shapes differ or there is not one number for each pair.
         """
+        operands = u.dtype if u.dtype == v.dtype else None
         u, v = paired(u, v)
         if len(index) != len(u):
             raise ValueError(f"index must have a number for each pair, {len(u)}, got {len(index)}")
@@ -84,7 +89,15 @@ class GlobalContrastive(nn.Module):
         log_n = self._log_counts(index)
         scale = torch.as_tensor(1 / self.temperature, dtype=u.dtype, device=u.device)
         log_sums, positive = negative_log_sums(
-            u, v, scale=scale, within=True, both=True, ids=index, chunk_size=self.chunk_size, group=self.group
+            u,
+            v,
+            scale=scale,
+            within=True,
+            both=True,
+            ids=index,
+            chunk_size=self.chunk_size,
+            group=self.group,
+            operands=operands,
         )
         empty = log_sums == -torch.inf
         excess = log_sums.masked_fill(empty, 0) - positive
@@ -92,7 +105,7 @@ class GlobalContrastive(nn.Module):
         average = self._moved(log_g, index)
         surrogate = (log_g - average).exp().masked_fill(empty, 0) * excess
         losses = ((average + log_n).detach() + surrogate - surrogate.detach()).masked_fill(empty, 0)
-        if self.training:
+        if self.training and torch.is_grad_enabled():
             self._remember(average, index)
         return reduced((losses[0] + losses[1]) / 2, reduction)
 
@@ -143,6 +156,7 @@ class Queue(nn.Module):
         He et al., 2020, Algorithm 1, arXiv 1911.05722 (K 65,536, tau 0.07).
     """
 
+    takes_index: ClassVar[bool] = True
     keys: Float[Tensor, "size dim"]
     ids: Int[Tensor, " size"]
     entered: Tensor
@@ -172,7 +186,7 @@ class Queue(nn.Module):
         ids = None if index is None else index.to(u.device)
         known = None if ids is None else queue_ids
         value = moco(u, v, queue, temperature=self.temperature, ids=ids, queue_ids=known, reduction=reduction)
-        if self.training:
+        if self.training and torch.is_grad_enabled():
             self.enter(v, ids)
         return value
 
@@ -205,11 +219,13 @@ class LearnedTemperature(nn.Module):
         """See the class."""
         super().__init__()
         check_positive(initial=initial, smallest=smallest)
+        if initial < smallest:
+            raise ValueError(f"initial must be at least smallest, {smallest}, got {initial}: lower smallest")
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / initial)))
         self.largest = math.log(1 / smallest)
 
     def forward(self) -> Float[Tensor, ""]:
         """The temperature now."""
-        with torch.no_grad():
+        with torch.no_grad():  # the bound is on the parameter itself: a clamped value would have no gradient left
             self.log_scale.clamp_(max=self.largest)
         return (-self.log_scale).exp()

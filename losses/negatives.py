@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from losses.distributed import Group, gather
-from losses.logsumexp import LogSums, guarded_logsumexp, log_sums
+from losses.logsumexp import LogSums, log_sums
+from losses.numerics import guarded_logsumexp
 from losses.walk import Exclusion
 
 Ids = Int[Tensor, "*any n"]
@@ -29,7 +30,8 @@ def negative_log_sums(
     ids: Ids | None = None,
     exclude: Bool[Tensor, "n n"] | None = None,
     extra: Float[Tensor, "k dim"] | None = None,
-    own_weight: float | None = None,
+    extra_ids: Int[Tensor, " k"] | None = None,
+    own_log_weight: float | None = None,
     chunk_size: int | None = None,
     group: Group | None = None,
     operands: torch.dtype | None = None,
@@ -46,7 +48,8 @@ def negative_log_sums(
         ids: Equal numbers are no negatives of each other.
         exclude: Nor is what is True here, in either order.
         extra: More keys for the anchors of u.
-        own_weight: Added to the similarity of anchor i and row i of `extra`.
+        extra_ids: Numbers of these: no negatives of the pairs of the same number in `ids`.
+        own_log_weight: Added to the similarity of anchor i and row i of `extra`.
         chunk_size: Anchors at a time.
         group: Processes that share the batch.
         operands: The precision that the embeddings came in: see `log_sums`.
@@ -69,14 +72,15 @@ def negative_log_sums(
     else:
         raise ValueError("exclude is for one process; use ids in a group of them")
     if extra is not None and len(extra):
-        first = 0 if group is None else group.rank() * u.shape[0]
-        own = Exclusion(None) if own_weight is None else Exclusion(first, own_weight)
-        held = None if extra.dtype != operands else operands
-        extra = (extra if group is None else gather(extra, group)).to(u.dtype)
-        directions[0].append(sums(u, extra, exclusion=own, operands=held).rows)
+        held = operands if extra.dtype == operands else None
+        if group is not None:
+            extra, extra_ids = gather(extra, group), None if extra_ids is None else gather(extra_ids, group)
+        first = None if own_log_weight is None else (0 if group is None else group.rank() * u.shape[0])
+        exclusion = Exclusion(first, own_log_weight or 0.0, None if extra_ids is None else ids, extra_ids)
+        directions[0].append(sums(u, extra.to(u.dtype), exclusion=exclusion, operands=held).rows)
     if positive is None:
         positive = scale * (u * v).sum(-1)
-    return torch.stack([_joined(parts) for parts in directions]), positive
+    return torch.stack([_joined(parts, u) for parts in directions]), positive
 
 
 def own_view_log_sums(
@@ -143,6 +147,8 @@ def _of_many(
     return torch.stack(sums)
 
 
-def _joined(parts: list[Tensor]) -> Tensor:
+def _joined(parts: list[Tensor], u: Tensor) -> Tensor:
     """The log-sum over several kinds of negatives."""
+    if not parts:
+        return u.new_full(u.shape[:-1], -torch.inf)
     return parts[0] if len(parts) == 1 else guarded_logsumexp(torch.stack(parts, -1))

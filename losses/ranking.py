@@ -14,7 +14,9 @@ import torch
 from jaxtyping import Float, Real
 from torch import Tensor
 
-from losses.pairs import check_positive, log_one_plus_sum_exp, paired
+from losses.checks import check_positive
+from losses.numerics import log_one_plus_sum_exp
+from losses.pairs import paired
 
 
 def cosent(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from losses.checks import check_positive
 from losses.contrast import CALL_OPTIONS
 from losses.decorrelation import barlow_twins, vicreg
 from losses.decoupled import dcl, dcl_cross, dcl_one_way, dclw, dhel_anchor, dhel_mean, dhel_product, flatnce
@@ -41,7 +42,8 @@ class Entry:
     def settings(self) -> dict[str, Any]:
         """Its own settings and their defaults, those of its paper."""
         parameters = inspect.signature(self.function).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in _OF_A_CALL}
+        of_a_call = {"self"} if self.is_stateful else _OF_A_CALL
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in of_a_call}
 
     @property
     def is_stateful(self) -> bool:
@@ -54,7 +56,7 @@ LOSSES: dict[str, Entry] = {
     "mnrl": Entry(
         mnrl, "as info_nce", "Henderson et al. 2017, 1705.00652", "info_nce; scale 20 is temperature 0.05"
     ),
-    "simcse": Entry(simcse, "as info_nce", "Gao et al. 2021, 2104.08821", "info_nce; with hard negatives: mnrl"),
+    "simcse": Entry(simcse, "as info_nce", "Gao et al. 2021, 2104.08821", "info_nce, and mnrl with hard negatives"),
     "clip": Entry(clip, "info_nce, mean of both directions", "Radford et al. 2021, 2103.00020"),
     "clip_sum": Entry(clip_sum, "info_nce, sum of both directions", "Cho et al. 2024, 2307.05906", "2 clip"),
     "nt_xent": Entry(
@@ -138,10 +140,13 @@ LOSSES: dict[str, Entry] = {
         vicreg,
         "25 mse + 25 relu(1 - std) + covariances^2",
         "Bardes et al. 2022, 2105.04906",
-        "wants raw embeddings",
+        "made for raw embeddings",
     ),
     "barlow_twins": Entry(
-        barlow_twins, "(1 - C_kk)^2 + 0.0051 C_kl^2", "Zbontar et al. 2021, 2103.03230", "wants raw embeddings"
+        barlow_twins,
+        "(1 - C_kk)^2 + 0.0051 C_kl^2",
+        "Zbontar et al. 2021, 2103.03230",
+        "made for raw embeddings",
     ),
     "cosent": Entry(cosent, "log(1 + sum e^(s_j - s_i)), y_i > y_j", "Su 2022", needs="scores of the pairs"),
     "angle": Entry(
@@ -172,8 +177,8 @@ def make_loss(name: str, *, n_pairs: int | None = None, temperature: float | Non
         needs = f"; {name} needs {LOSSES[name].needs}: call it from your own trainer" if name in LOSSES else ""
         raise ValueError(f"loss must be one of {', '.join(PAIR_LOSSES)}, got {name!r}{needs}")
     entry = LOSSES[name]
-    if temperature is not None and not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}; 0.02 to 0.5 is usual")
+    if temperature is not None:
+        check_positive(temperature=temperature)
     if temperature is not None and "temperature" in entry.settings:
         settings["temperature"] = temperature
     for setting in settings:

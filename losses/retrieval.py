@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from losses.pairs import in_full_precision
+from losses.numerics import in_full_precision
 
 
 def positive_ranks(
@@ -33,7 +33,8 @@ def positive_ranks(
         positives = torch.arange(len(queries), device=queries.device)
     ranks = []
     for rows, right in zip(queries.split(chunk_size), positives.split(chunk_size), strict=True):
-        scores = rows @ documents.mT
+        with torch.autocast(rows.device.type, enabled=False):  # half precision would make ties
+            scores = rows @ documents.mT
         # The positive itself is one of those "at least as similar", which makes the best rank 1.
         ranks.append((scores >= scores.gather(1, right[:, None])).sum(1))
     return torch.cat(ranks)

@@ -14,22 +14,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from losses.distributed import gather
-from losses.pairs import (
-    Batches,
-    Group,
-    Reduction,
-    at_batches,
-    check_options,
-    check_positive,
-    paired,
-    reduced,
-    row_sum,
-    softplus,
-)
-from losses.walk import Exclusion, Walk
+from losses.checks import check_alone, check_positive, check_views
+from losses.distributed import Group, gather
+from losses.numerics import row_sum, softplus
+from losses.pairs import Batches, Reduction, at_batches, paired, reduced
+from losses.walk import Exclusion, Walk, first_derivative
 
 
 def siglip(
@@ -77,7 +67,8 @@ def siglip(
         Zhai et al., 2023, Section 3.2 and Algorithm 1, arXiv 2303.15343.
     """
     check_positive(temperature=temperature)
-    check_options(u, {"batches": batches, "chunk_size": chunk_size}, ("batches", "chunk_size"))
+    check_views(u, v)
+    check_alone(u, batches, chunk_size=chunk_size)
     u, v, first = _anchors_and_keys(u, v, batches, group)
     return reduced(_decisions(u, v, first, temperature, bias, chunk_size), reduction)
 
@@ -167,7 +158,7 @@ class _Decisions(torch.autograd.Function):
         return rows
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, d_rows: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, y, scale, bias = ctx.saved_tensors
         _, _, of_scale, of_bias, _ = ctx.needs_input_grad
@@ -194,11 +185,7 @@ def _anchors_and_keys(
     if group is None:
         return *paired(u, v, batches), 0
     u, v = paired(u, v)
-    if batches is not None or u.dim() != 2:
-        raise ValueError(
-            f"a process group joins one batch of each rank, so u and v must be [n, dim] without a table of "
-            f"batches; got {tuple(u.shape)}{'' if batches is None else ' and a table'}: leave out group"
-        )
+    check_alone(u, batches, group=group)
     return u, gather(v, group), group.rank() * u.shape[0]
 
 

@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from losses.pairs import in_full_precision, put, row_index, take
+from losses.checks import check_views
+from losses.numerics import in_full_precision
+from losses.pairs import put, row_index, take
 
 
 class Similarity(NamedTuple):
@@ -51,11 +53,7 @@ def similarity(
     Raises:
         ValueError: If `u` and `v` differ in shape.
     """
-    if u.shape != v.shape:
-        raise ValueError(
-            f"u and v must pair row by row, so their shapes must be equal; "
-            f"got {tuple(u.shape)} and {tuple(v.shape)}: pass as many rows of one as of the other"
-        )
+    check_views(u, v)
     u, v = in_full_precision(u), in_full_precision(v)
     if batches is None:
         return _blocks(u, v, within=within)

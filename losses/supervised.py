@@ -1,21 +1,13 @@
 """The contrastive loss of labelled pairs: every pair of the same class is a positive."""
 
 import torch
-import torch.distributed as dist
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from losses.pairs import (
-    Batches,
-    Group,
-    Reduction,
-    at_batches,
-    check_positive,
-    log_one_plus_sum_exp,
-    own,
-    paired,
-    reduced,
-)
+from losses.checks import check_positive
+from losses.distributed import Group, gather, own
+from losses.numerics import log_one_plus_sum_exp
+from losses.pairs import Batches, Reduction, at_batches, paired, reduced
 
 
 def supcon(
@@ -108,9 +100,7 @@ def _same_class(
     if labels is None:
         return torch.eye(u.shape[-2], dtype=torch.bool, device=u.device)
     if group is not None:
-        everyone = labels.new_empty(u.shape[-2])
-        dist.all_gather_into_tensor(everyone, labels.contiguous(), group=group)
-        labels = everyone
+        labels = gather(labels, group)
     elif batches is not None:
         labels = at_batches(labels, batches)
     return labels[..., :, None] == labels[..., None, :]

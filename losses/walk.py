@@ -4,8 +4,9 @@ Blocks that stay in the cache are faster than a large matrix even where there is
 spends longer on the pages of one fresh B x B matrix than on computing it twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -47,7 +48,7 @@ class Exclusion:
             logits.masked_fill_(self.mask[rows], -torch.inf)
 
 
-Blocks = Iterator[tuple[slice, Tensor, Tensor]]
+RowBlocks = Iterator[tuple[slice, Tensor, Tensor]]
 """(rows, their logits, scratch space of the same size), block by block."""
 
 
@@ -77,7 +78,7 @@ class Walk:
 
     def first(
         self, x: Tensor, y: Tensor, scale: Tensor, partners: Tensor | None = None
-    ) -> tuple[Tensor | None, Blocks]:
+    ) -> tuple[Tensor | None, RowBlocks]:
         """The matrix that will be filled, if it is to be kept, and the blocks.
 
         `partners` receives the entries on the diagonal before they are excluded.
@@ -85,7 +86,7 @@ class Walk:
         kept = x.new_empty(x.shape[0], y.shape[0]) if self.keep else None
         return kept, self._blocks(x, y, scale, kept, partners, fill=True)
 
-    def again(self, x: Tensor, y: Tensor, scale: Tensor, kept: Tensor | None) -> Blocks:
+    def again(self, x: Tensor, y: Tensor, scale: Tensor, kept: Tensor | None) -> RowBlocks:
         """The same blocks, as kept or computed once more."""
         return self._blocks(x, y, scale, kept, None, fill=kept is None)
 
@@ -96,7 +97,7 @@ class Walk:
 
     def _blocks(
         self, x: Tensor, y: Tensor, scale: Tensor, kept: Tensor | None, partners: Tensor | None, *, fill: bool
-    ) -> Blocks:
+    ) -> RowBlocks:
         scratch = x.new_empty(self.rows, y.shape[0])
         for start in range(0, x.shape[0], self.rows):
             part = slice(start, min(start + self.rows, x.shape[0]))
@@ -118,3 +119,17 @@ class Walk:
         torch.mm(x * scale, y.mT, out=out)
         if self.shift is not None:
             out.add_(self.shift)
+
+
+def first_derivative(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """A backward pass that refuses to be differentiated itself, where it would give wrong numbers silently."""
+
+    def checked(ctx: Any, *slopes: Tensor | None) -> Any:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "a second derivative (create_graph=True) of a loss of one batch was asked for, which has the first "
+                "in closed form only: pass u[None] and v[None], whose derivatives are autograd's"
+            )
+        return backward(ctx, *slopes)
+
+    return checked

@@ -53,7 +53,7 @@ CASES |= {
 }
 CASES |= {f"{name}, negatives": (name, {}, {"negatives": HARD}) for name in ("info_nce", "dcl_one_way", "triplet")}
 CASES |= {
-    "simcse, negatives, own_weight": ("simcse", {"own_weight": 0.7}, {"negatives": HARD}),
+    "simcse, negatives, own_log_weight": ("simcse", {"own_log_weight": 0.7}, {"negatives": HARD}),
     "n_pair, l2": ("n_pair", {"l2": 0.1}, {}),
     "supcon, labels": ("supcon", {"base_temperature": 0.07}, {"labels": IDS % 4}),
     "nce, log_noise": ("nce", {}, {"log_noise": LOG_NOISE}),

@@ -112,14 +112,16 @@ class TrainingConfig:
             ValueError: If the selection cannot plan for so many, or an update would take too many of them.
         """
         self.rule().check(n_pairs, self.batch_size)
-        at_once = {
-            "full": n_pairs,
-            "all": comb(n_pairs, self.batch_size) * self.batch_size,
-        }.get(self.selection, self.batch_size)
+        if self.selection == "all":
+            at_once = comb(n_pairs, self.batch_size) * self.batch_size
+        else:
+            at_once = n_pairs if self.selection == "full" else self.batch_size
+            at_once = min(at_once, self.encode_batch_size or at_once)
         if at_once > _MOST_PAIRS_AT_ONCE:
             raise ValueError(
                 f"an update may take at most {_MOST_PAIRS_AT_ONCE:,} pairs, but {self.selection!r} with batch_size "
-                f"{self.batch_size} takes {at_once:,} of {n_pairs:,}; lower n_pairs, or use 'shuffled'"
+                f"{self.batch_size} takes {at_once:,} of {n_pairs:,}; lower n_pairs or batch_size, set "
+                "encode_batch_size, or use 'shuffled'"
             )
 
     def loss_function(self, n_pairs: int, device: torch.device | str = "cpu") -> Loss:

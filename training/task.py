@@ -1,6 +1,6 @@
 """What the loop needs to know of a problem, and nothing more."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from losses import Loss, cached_backward, diagnostics
+from losses import Loss, cached_backward, diagnostics, takes_index
 
 
 @runtime_checkable
@@ -54,7 +54,7 @@ class Task(Protocol):
         ...
 
 
-class EncodedPairs:
+class EncodedPairs(ABC):
     """A task whose pairs go through a network: subclasses say how a batch becomes its two embeddings.
 
     Args:
@@ -127,7 +127,8 @@ class EncodedPairs:
     def _backward(self, batch: Int[Tensor, " batch"], loss: Loss, scale: float) -> Float[Tensor, ""]:
         def of_batch(u: Tensor, v: Tensor) -> Tensor:
             self._latest = u.detach(), v.detach()
-            return loss(u, v, index=batch.to(u.device)) if isinstance(loss, nn.Module) else loss(u, v)
+            more: dict[str, Any] = {"index": batch.to(u.device)} if takes_index(loss) else {}
+            return loss(u, v, **more)
 
         encode = partial(self.encode, purpose="train")
         if self.encode_batch_size is not None and self.encode_batch_size < len(batch):

@@ -47,6 +47,8 @@ def test_the_hardest_of_random_candidates(candidates, unit_pairs):
 
 
 class Stateful(torch.nn.Module):
+    takes_index = True
+
     def forward(self, u, v, *, index, reduction="mean"):
         raise NotImplementedError
 

@@ -29,7 +29,9 @@ def naive(name):
     """The double loop of this loss, called as its own settings say."""
     same_as = {"mnrl": "info_nce", "simcse": "info_nce", "flatnce": "nt_xent"}.get(name, name)
     module = next(m for m in (reference, reference_kernels, reference_margin) if hasattr(m, same_as))
-    dropped = {"own_weight"} if name == "simcse" else {"base_temperature", "labels"} if name == "supcon" else set()
+    dropped = (
+        {"own_log_weight"} if name == "simcse" else {"base_temperature", "labels"} if name == "supcon" else set()
+    )
     return lambda u, v, **settings_: getattr(module, same_as)(
         u, v, **{key: value for key, value in settings_.items() if key not in dropped}
     )

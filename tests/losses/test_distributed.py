@@ -76,6 +76,6 @@ def test_wrong_recipes_would_be_noticed(size, found):
 @both_sizes
 def test_a_group_is_for_one_batch_of_each_rank(size, found):
     for rank in found[size]:
-        assert "a process group joins one batch of each rank" in rank["refusals"]["lead"]
-        assert "and a table: leave out group" in rank["refusals"]["batches"]
+        assert "group goes with one batch, u and v of shape [n, dim]" in rank["refusals"]["lead"]
+        assert "and a table of batches: leave it out" in rank["refusals"]["batches"]
         assert "use ids in a group" in rank["refusals"]["exclude"]

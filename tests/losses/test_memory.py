@@ -322,7 +322,8 @@ def test_the_learned_temperature_has_a_bound_and_comes_back_from_it():
         if direction > 0:
             assert learned().item() == pytest.approx(0.01)
     assert learned().item() > 0.02
-    assert LearnedTemperature(0.001, smallest=0.01)().item() == pytest.approx(0.01)
+    with pytest.raises(ValueError, match=r"initial must be at least smallest, 0.01, got 0.001"):
+        LearnedTemperature(0.001, smallest=0.01)
 
 
 def test_the_learned_temperature_must_be_positive():

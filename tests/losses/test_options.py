@@ -68,7 +68,7 @@ every_loss = pytest.mark.parametrize("name", FAMILY)
 every_one_way_loss = pytest.mark.parametrize("name", ONE_WAY)
 
 
-def loop(name, u, v, tau, skip=None, extra=(), own_weight=0.0):
+def loop(name, u, v, tau, skip=None, extra=(), own_log_weight=0.0):
     """Each pair's value, by a double loop; `skip[i, j]` says that j is no negative of i."""
     value, cross, within, both, weight = FAMILY[name]
     n, tau = len(u), 1.0 if name == "n_pair" else tau
@@ -84,7 +84,7 @@ def loop(name, u, v, tau, skip=None, extra=(), own_weight=0.0):
         for x, y, more in ((u, v, extra), (v, u, ()))[: 1 + both]:
             logits = [x[i] @ y[j] / tau for j in range(n) if cross and not skip[i, j]]
             logits += [x[i] @ x[j] / tau for j in range(n) if within and not skip[i, j]]
-            logits += [x[i] @ key / tau + own_weight * (i == k) for k, key in enumerate(more)]
+            logits += [x[i] @ key / tau + own_log_weight * (i == k) for k, key in enumerate(more)]
             if logits:
                 total = total + weight * value(cosines[i] / tau, torch.stack(logits))
         values.append(total)
@@ -210,12 +210,12 @@ def test_negatives_come_in_the_precision_of_the_embeddings(name, unit_pairs):
     torch.testing.assert_close(call(name, u, v, negatives=keys[:0]), call(name, u, v))  # there may be none
 
 
-@pytest.mark.parametrize("own_weight", [0.0, 1.5, -2.0])
+@pytest.mark.parametrize("own_log_weight", [0.0, 1.5, -2.0])
 @pytest.mark.parametrize("chunk_size", [None, 4])
-def test_simcse_weighs_the_hard_negative_of_the_anchor_itself(own_weight, chunk_size, unit_pairs):
+def test_simcse_weighs_the_hard_negative_of_the_anchor_itself(own_log_weight, chunk_size, unit_pairs):
     u, v, keys, tau = learnable(*unit_pairs(6, 4), unit_pairs(6, 4, seed=1)[0])
-    found = call("simcse", u, v, tau, negatives=keys, own_weight=own_weight, chunk_size=chunk_size)
-    check(found, loop("simcse", u, v, tau, extra=keys, own_weight=own_weight), (u, v, keys, tau))
+    found = call("simcse", u, v, tau, negatives=keys, own_log_weight=own_log_weight, chunk_size=chunk_size)
+    check(found, loop("simcse", u, v, tau, extra=keys, own_log_weight=own_log_weight), (u, v, keys, tau))
 
 
 # ---- chunk_size: the same numbers from less memory

@@ -13,7 +13,15 @@ from losses.__main__ import BEGIN, END, main, table
 
 ROOT = Path(__file__).parents[2]
 NO_LOSSES = {"cached_backward", "contrast", "diagnostics", "effective_rank", "gather", "in_full_precision"} | {
-    *("make_loss", "mean_reciprocal_rank", "positive_ranks", "recall_at", "uniformity", "value_and_gradient"),
+    *(
+        "make_loss",
+        "mean_reciprocal_rank",
+        "positive_ranks",
+        "recall_at",
+        "takes_index",
+        "uniformity",
+        "value_and_gradient",
+    ),
 }
 
 

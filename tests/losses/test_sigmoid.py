@@ -191,7 +191,7 @@ def test_the_average_over_ranks_is_the_loss_of_the_joint_batch(case, unit_pairs)
 def test_a_group_joins_one_batch_of_each_rank(unit_pairs):
     def refused(group):
         for shape, batches in (((4, 3), torch.tensor([[0, 1]])), ((2, 4, 3), None)):
-            with pytest.raises(ValueError, match="leave out group"):
+            with pytest.raises(ValueError, match="group goes with one batch"):
                 siglip(*unit_pairs(*shape), batches=batches, group=group)
 
     on_two_ranks(refused)

@@ -112,6 +112,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(selection, options, killed_at
 class Weary(torch.nn.Module):
     """A loss with a state: how often each pair was seen, by which its weight goes down."""
 
+    takes_index = True
+
     def __init__(self, n_pairs=12):
         super().__init__()
         self.register_buffer("seen", torch.zeros(n_pairs))
