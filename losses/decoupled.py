@@ -13,8 +13,8 @@ where embeddings are good.
     dhel_mean     u and v    the own view                   -s_ii/tau + (lse(a_ij/tau) + lse(b_ij/tau)) / 2
     dhel_product  u and v    the own view                   -s_ii/tau +  lse(a_ij/tau) + lse(b_ij/tau)
 
-with s_ij = u_i.v_j, a_ij = u_i.u_j, b_ij = v_i.v_j, and lse the logsumexp over j != i. Of a pair without negatives
-the value is 0 (a batch of one), not -inf. The arguments, results and errors are those of `info_nce`.
+with s_ij = u_i.v_j, a_ij = u_i.u_j, b_ij = v_i.v_j, and lse the logsumexp over j != i. A pair without
+negatives (a batch of one) has value 0, not -inf. The arguments, results and errors are those of `info_nce`.
 """
 
 from functools import partial

@@ -35,7 +35,7 @@ def takes(x: Float[Tensor, "n dim"], exclusion: Exclusion, operands: torch.dtype
         and x.shape[1] <= MOST_DIM
         and exclusion.mask is None
         and not exclusion.only
-        and exclusion.bias == -torch.inf
+        and (exclusion.diagonal is None or exclusion.bias == -torch.inf)
         and chunk_size is None
     )
 

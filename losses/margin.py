@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import relu
+from torch.nn.functional import pairwise_distance, relu
 
 from losses.distributed import Group, own
 from losses.pairs import Batches, Reduction, at_batches, paired, reduced
@@ -176,7 +176,7 @@ def _others(x: Float[Tensor, "*lead n n"]) -> Bool[Tensor, "n n"]:
 
 def _distance(x: Float[Tensor, "*lead n dim"], y: Float[Tensor, "*lead n dim"]) -> Float[Tensor, "*lead n"]:
     """Row by row; the slope at 0 is 0."""
-    return torch.linalg.vector_norm(x - y, dim=-1)
+    return pairwise_distance(x, y, eps=0.0)
 
 
 def _distances(x: Float[Tensor, "*lead n dim"], y: Float[Tensor, "*lead m dim"]) -> Float[Tensor, "*lead n m"]:

@@ -32,7 +32,7 @@ class GlobalContrastive(nn.Module):
 
     The averages are kept as logarithms, finite at any temperature; both directions of a pair share one. A pair
     that is in a batch more than once is no negative of itself, and its average moves to the mean of its visits;
-    one without any negative there has loss 0, and its average stays.
+    a pair without negatives in its batch has loss 0, and its average stays.
 
     Args:
         n_pairs: Size of the training set.

@@ -1,13 +1,16 @@
 """The contrastive loss of labelled pairs: every pair of the same class is a positive."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from losses.checks import check_positive
 from losses.distributed import Group, gather, own
-from losses.numerics import log_one_plus_sum_exp
+from losses.infonce import nt_xent
+from losses.logsumexp import log_sums
+from losses.numerics import log_one_plus_sum_exp, softplus
 from losses.pairs import Batches, Reduction, at_batches, paired, reduced
+from losses.walk import Exclusion
 
 
 def supcon(
@@ -60,50 +63,57 @@ def supcon(
         raise ValueError(
             f"there must be one label for each pair, {tuple(u.shape[:-1])} of them; got {tuple(labels.shape)}"
         )
-    u, v = paired(u, v, batches, group)
-    same = _same_class(labels, u, batches, group)
-    z = torch.cat([u, v], -2)
-    with torch.autocast(u.device.type, enabled=False):
-        logits = z @ z.mT / temperature
-    itself = torch.eye(z.shape[-2], dtype=torch.bool, device=z.device)
-    positive = same.repeat(*[1] * (same.dim() - 2), 2, 2) & ~itself
-    per_anchor = _contrasted(logits, positive, ~positive & ~itself)
     if base_temperature is not None:
         check_positive(base_temperature=base_temperature)
-        per_anchor = per_anchor * (temperature / base_temperature)
-    of_u, of_v = per_anchor.chunk(2, -1)
-    return reduced(own((of_u + of_v) / 2, group), reduction)
+    if labels is None:  # every pair its own class
+        per_pair = nt_xent(u, v, temperature=temperature, reduction="none", batches=batches, group=group)
+    else:
+        classes = _gathered(labels, batches, group)
+        z = torch.cat(paired(u, v, batches, group), -2)
+        scale = 1 / torch.as_tensor(temperature, dtype=z.dtype, device=z.device)
+        contrasted = _in_one_batch if z.dim() == 2 else _in_many
+        of_u, of_v = contrasted(z, torch.cat([classes, classes], -1), scale).chunk(2, -1)
+        per_pair = own((of_u + of_v) / 2, group)
+    factor = 1.0 if base_temperature is None else temperature / base_temperature
+    return reduced(factor * per_pair, reduction)
 
 
-def _contrasted(
-    logits: Float[Tensor, "*lead anchors keys"],
-    positive: Bool[Tensor, "*any anchors keys"],
-    negative: Bool[Tensor, "*any anchors keys"],
-) -> Float[Tensor, "*lead anchors"]:
-    """The logsumexp of positives and negatives, minus the mean positive.
+def _in_one_batch(
+    z: Float[Tensor, "anchors dim"], classes: Int[Tensor, " anchors"], scale: Float[Tensor, ""]
+) -> Float[Tensor, " anchors"]:
+    """Of each anchor, in two parts that are at least 0, so that nothing cancels where the positives win.
 
-    Split in two, each of them at least 0, so that nothing cancels where the positives win:
-    (logsumexp of the positives - mean positive) + log(1 + sum over the negatives of e^(l - logsumexp positives)).
+    (logsumexp of the positives - mean positive) + log(1 + e^{logsumexp of the negatives - that of the positives}).
+    The mean positive needs the sum of each class only; no matrix is held.
     """
+    _, number, counts = classes.unique(return_inverse=True, return_counts=True)
+    others = counts[number] - 1
+    of_class = torch.zeros(len(counts), z.shape[1], dtype=z.dtype, device=z.device).index_add(0, number, z)
+    mean = scale * (z * (of_class[number] - z)).sum(-1) / others
+    positive = log_sums(z, z, scale=scale, exclusion=Exclusion(0, -torch.inf, number, number, only=True)).rows
+    negative = log_sums(z, z, scale=scale, exclusion=Exclusion(None, 0.0, number, number)).rows
+    spread = torch.where(others > 1, positive - mean, 0)  # of a single positive there is none, but for rounding
+    return spread + softplus(negative - positive)
+
+
+def _in_many(
+    z: Float[Tensor, "*lead anchors dim"], classes: Int[Tensor, "*any anchors"], scale: Float[Tensor, ""]
+) -> Float[Tensor, "*lead anchors"]:
+    """The same for many small batches, whose matrices are held."""
+    with torch.autocast(z.device.type, enabled=False):
+        logits = scale * z @ z.mT
+    itself = torch.eye(z.shape[-2], dtype=torch.bool, device=z.device)
+    same = classes[..., :, None] == classes[..., None, :]
+    positive = (same & ~itself).expand_as(logits)
     peak = logits.masked_fill(~positive, -torch.inf).logsumexp(-1)
     mean = torch.where(positive, logits, 0).sum(-1) / positive.sum(-1)
-    return (peak - mean) + log_one_plus_sum_exp(logits - peak[..., None], negative.expand_as(logits))
+    return (peak - mean) + log_one_plus_sum_exp(logits - peak[..., None], ~same.expand_as(logits))
 
 
-def _same_class(
-    labels: Int[Tensor, "*lead n"] | None,
-    u: Float[Tensor, "*more m dim"],
-    batches: Batches | None,
-    group: Group | None,
-) -> Bool[Tensor, "*cut m m"]:
-    """Which pairs of a batch, already cut or gathered, are of one class."""
-    if labels is None:
-        return torch.eye(u.shape[-2], dtype=torch.bool, device=u.device)
+def _gathered(
+    labels: Int[Tensor, "*lead n"], batches: Batches | None, group: Group | None
+) -> Int[Tensor, "*cut m"]:
+    """The labels of the pairs as `paired` cuts or joins them."""
     if group is not None:
-        labels = gather(labels, group)
-    elif batches is not None:
-        labels = at_batches(labels, batches)
-    return labels[..., :, None] == labels[..., None, :]
-
-
-__all__ = ["supcon"]
+        return gather(labels, group)
+    return labels if batches is None else at_batches(labels, batches)

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-_BLOCK = {"cpu": 2**20, "other": 2**26}
+_BLOCK = {"cpu": 2**21, "other": 2**26}
 """Entries of a block where the caller does not say."""
-_ROWS = 128
+_ROWS = 256
 """At least so many at a time: products of fewer rows are slow."""
 _KEEP = {"cpu": 2**22, "other": 2**28}
 """Entries of a matrix that is kept for the backward pass where the caller does not say."""
