@@ -48,7 +48,7 @@ def dcl(
     L = (1/2B) sum_i ( -z_i.z_p(i)/tau + log sum_{k != i, p(i)} e^{z_i.z_k/tau} ) over all 2B anchors z = [u; v].
 
     References:
-        Yeh et al., 2022, Eq. (5), arXiv 2110.06848.
+        Yeh et al., 2022, Section 3, arXiv 2110.06848.
     """
     return contrast(_DCL, u, v, temperature, options)
 
@@ -65,7 +65,7 @@ def dcl_one_way(
     L = (1/B) sum_i ( -u_i.v_i/tau + log sum_{j != i} (e^{u_i.v_j/tau} + e^{u_i.u_j/tau}) ).
 
     References:
-        Yeh et al., 2022, Eq. (5), arXiv 2110.06848.
+        Yeh et al., 2022, Section 3, arXiv 2110.06848.
     """
     return contrast(_DCL_ONE_WAY, u, v, temperature, options)
 
@@ -101,7 +101,7 @@ def dclw(
     pair has more than twice its share. They carry no gradient.
 
     References:
-        Yeh et al., 2022, Eq. (6) and Section 3.3 (von Mises-Fisher weights, sigma 0.5), arXiv 2110.06848.
+        Yeh et al., 2022, Section 3 (von Mises-Fisher weights, sigma 0.5), arXiv 2110.06848.
     """
     check_positive(sigma=sigma)
     adjust = partial(_weighted, sigma=sigma, group=options.get("group"))
@@ -123,7 +123,7 @@ def flatnce(
     with the value of InfoNCE, as here. It therefore trains exactly as `dcl` does.
 
     References:
-        Chen et al., 2021, Eq. (9) and Algorithm 1, arXiv 2107.01152.
+        Chen et al., 2021, Algorithm 1, arXiv 2107.01152.
     """
     return contrast(_FLATNCE, u, v, temperature, options)
 
@@ -140,7 +140,7 @@ def dhel_anchor(
     L = (1/B) sum_i ( -u_i.v_i/tau + log sum_{j != i} e^{u_i.u_j/tau} ).
 
     References:
-        Koromilas et al., 2024, Eq. (9), arXiv 2405.18045.
+        Koromilas et al., 2024, arXiv 2405.18045.
     """
     return contrast(_DHEL_ANCHOR, u, v, temperature, options)
 

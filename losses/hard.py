@@ -47,7 +47,7 @@ def hcl(
         ValueError: Also if tau_plus or beta is out of range.
 
     References:
-        Robinson et al., 2021, Eq. (4) and Appendix, arXiv 2010.04592.
+        Robinson et al., 2021, Section 3, arXiv 2010.04592.
     """
     check_positive(temperature=temperature)
     if not 0 <= tau_plus < 1 or not beta >= 0:

@@ -102,7 +102,7 @@ def simcse(
     `negatives` and w_ij = e^{own_log_weight} for j = i, 1 else. Anchors are u alone; with all 2B it is `nt_xent`.
 
     References:
-        Gao, Yao and Chen, 2021, Eqs. (4), (5) and (8), arXiv 2104.08821.
+        Gao, Yao and Chen, 2021, Sections 3 and 4, arXiv 2104.08821.
     """
     keys = options.get("negatives")
     if own_log_weight and (keys is None or len(keys) != len(u)):
@@ -164,7 +164,8 @@ def arc_margin(
         **options: As for `info_nce`.
 
     References:
-        Zhang et al., 2022, ArcCSE, Eq. (5).
+        Zhang et al., 2022, "A contrastive framework for learning sentence representations from pairwise and
+        triple-wise perspective in angular space" (ArcCSE), ACL, https://aclanthology.org/2022.acl-long.336.
     """
     if not 0 <= margin < math.pi:
         raise ValueError(f"margin is an angle in radians, from 0 to below pi, got {margin}; 0.17 is 10 degrees")
@@ -184,7 +185,7 @@ def n_pair(
     term keeps the lengths bounded (on unit rows it is the constant 2 l2).
 
     References:
-        Sohn, 2016, Eqs. (7) and (10), NeurIPS 29.
+        Sohn, 2016, "Improved deep metric learning with multi-class N-pair loss objective", NeurIPS 29.
     """
     if l2 < 0:
         raise ValueError(f"l2 must not be negative, got {l2}; 0 for no penalty")

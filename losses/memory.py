@@ -42,7 +42,7 @@ class GlobalContrastive(nn.Module):
         group: Processes that share the batch; the averages are then the same on all.
 
     References:
-        Yuan et al., 2022, Algorithm 1 and Eq. (8), arXiv 2202.12387; defaults of their code (tau 0.1, gamma 0.9).
+        Yuan et al., 2022, Algorithm 1, arXiv 2202.12387; defaults of their code (tau 0.1, gamma 0.9).
     """
 
     takes_index: ClassVar[bool] = True

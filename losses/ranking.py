@@ -74,10 +74,10 @@ def angle(
 
     Were every component turned by the same angle t, s would be |cos t + sin t| = sqrt(2) |sin(t + pi/4)|: 1 for
     equal rows, steep there, at most sqrt(2). So s is high for *similar* rows: it is a similarity, ranked like
-    one here, as by the authors' code and by sentence-transformers' `AnglELoss`, to which this is equal. Eq. (3)
-    of the paper calls s a difference of angles and has (s_i - s_j) in the exponent, which would drive similar
-    pairs apart. Rows need not be of unit length; s = 0, with gradient 0, where one is zero. The order of u and v
-    matters, and so does the basis: s is not invariant to rotations.
+    one here, as by the authors' code and by sentence-transformers' `AnglELoss`, to which this is equal. The paper
+    describes s as a difference of angles, whose order would be the opposite. Rows need not be of unit length;
+    s = 0, with gradient 0, where one is zero. The order of u and v matters, and so does the basis: s is not
+    invariant to rotations.
 
     AnglE as a whole is w1 * cosent(u, v, y) + w2 * (in-batch negatives) + w3 * angle(u, v, y), the middle one an
     InfoNCE of the pairs that are positives. In the authors' code w1, w2 and w3 are 1 in the example for scored
