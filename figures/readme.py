@@ -97,7 +97,8 @@ def _ratios(row: dict[str, Any]) -> list[str]:
     """Ours over theirs, in time and in memory."""
     if pd.isna(row["ratio"]):
         return ["they run out", "of memory"]
-    return [f"{float(row['ratio']):.2f}", f"{float(row['ours_mib']) / float(row['theirs_mib']):.2f}"]
+    ratios = float(row["ratio"]), float(row["ours_mib"]) / float(row["theirs_mib"])
+    return [f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.1g}" for ratio in ratios]
 
 
 def _where(row: dict[str, Any]) -> str:
