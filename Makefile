@@ -50,10 +50,14 @@ test-all: ## all tests that this machine can run
 
 bench: ## measured ratios, side by side on this machine, into benchmarks/results
 	$(RUN) -m benchmarks.throughput --source $(SOURCE)
+	$(RUN) -m figures
+	$(RUN) -m figures.readme
 
 bench-losses: ## losses: one large batch, and against other libraries, into benchmarks/results (needs the peers extra)
 	$(RUN) -m benchmarks.scale
 	$(RUN) -m benchmarks.peers
+	$(RUN) -m figures
+	$(RUN) -m figures.readme
 
 results: ## recompute the committed tables of the synthetic studies (CPU, minutes)
 	$(RUN) synthetic.py --N 8 --d 16 $(STUDY) --device cpu --out runs/results/N8-d16 --overwrite

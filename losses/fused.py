@@ -3,12 +3,13 @@
 By blocks of rows every logit still travels to memory and back several times, which takes longer than the products
 themselves. Here a tile of logits lives and dies in registers:
 
-    _sums      rows_i = log sum_j e^{scale x_i.y_j}, by a running peak and a running sum
-    _slopes    dx_i = sum_j (e^{l_ij - rows_i} d_rows_i + e^{l_ij - columns_j} d_columns_j) y_j
+    sums_kernel      rows_i = log sum_j e^{scale x_i.y_j}, by a running peak and a running sum
+    slopes_kernel    dx_i = sum_j (e^{l_ij - rows_i} d_rows_i + e^{l_ij - columns_j} d_columns_j) y_j
 
 Sums of the columns, and dy, are the same kernels with x and y in each other's place: five products in all where the
 walk by blocks has four, and nothing of size n x m. Products are of half-precision numbers, added up in float32; the
-weights of `_slopes` are rounded to half precision before the second product, as in flash attention.
+weights of `slopes_kernel` are rounded to half precision before the second product, as in flash attention. The
+kernels themselves are in `losses.tiles`.
 """
 
 from importlib import import_module
@@ -26,7 +27,7 @@ MOST_DIM = 256
 """A row of an embedding must fit into a tile."""
 
 
-def takes(x: Float[Tensor, "n dim"], exclusion: Exclusion, operands: torch.dtype, chunk_size: int | None) -> bool:
+def takes(x: Float[Tensor, "n dim"], exclusion: Exclusion, operands: torch.dtype) -> bool:
     """Whether the kernels are for this: on a GPU, half precision, nothing but the diagonal and ids excluded."""
     return (
         _HAS_TRITON
@@ -36,7 +37,6 @@ def takes(x: Float[Tensor, "n dim"], exclusion: Exclusion, operands: torch.dtype
         and exclusion.mask is None
         and not exclusion.only
         and (exclusion.diagonal is None or exclusion.bias == -torch.inf)
-        and chunk_size is None
     )
 
 

@@ -58,13 +58,13 @@ def log_sums(
         chunk_size: Rows at a time; nothing larger than chunk_size x m is then held, in either pass. None keeps
             the matrix where it is small (2^22 entries on a CPU) and chooses the rows else.
         operands: A half precision that holds the values of x and y exactly, as they came; on a GPU products are
-            then of such numbers, in one fused kernel (`losses.fused`).
+            then of such numbers, in fused kernels that hold no matrix, whatever the chunk_size (`losses.fused`).
 
     Cost: n m dim multiplications forward; backward twice as many (once where x is y), and once more where the
     matrix is not kept.
     """
     with torch.autocast(x.device.type, enabled=False):
-        if operands is not None and takes(x, exclusion, operands, chunk_size):
+        if operands is not None and takes(x, exclusion, operands):
             sums = fused_log_sums(x, y, scale=scale, exclusion=exclusion, columns=columns, operands=operands)
             first = exclusion.diagonal
             own = None if first is None or not partners else scale * (x * y[first : first + len(x)]).sum(-1)

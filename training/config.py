@@ -59,7 +59,7 @@ class TrainingConfig:
 
     loss: LossName
     temperature: float
-    """Of the loss where it has one, and of the scores by which batches are chosen."""
+    """Of the loss where it has one, of the scores by which batches are chosen, and of the logged diagnostics."""
     batch_size: int
     """Pairs in a batch."""
     encode_batch_size: int | None = None
