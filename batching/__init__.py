@@ -1,108 +1,106 @@
-"""Which pairs make a step: selection rules and the plans that they make. Torch, and the losses.
+"""Which pairs make a step: selection rules, and the plans that they make. Torch, and the losses.
 
-    rule = make_selection("spectral", loss=loss, temperature=0.1, batches_per_pool=40)
+    rule = make_selection("balanced", loss=loss, temperature=0.1, batches_per_pool=40)
     plan = rule.plan(n_pairs, batch_size, seed=0, epoch=3, embed=embed)
     plan.batches                                # [n_batches, batch_size], numbers of pairs
 
-`SELECTIONS` lists the names that every command line offers, `ALIASES` those of the original code.
+    sampler = PlannedBatchSampler(rule, n_pairs, batch_size, embed=embed)
+    loader = DataLoader(dataset, batch_sampler=sampler)
+
+A rule is made of stages, each a small frozen dataclass that can be exchanged: an engine (`batching.engines`) cuts
+pools into batches, `Swaps` refines them, `Adjusted` adds the knobs that all rules have. `METHODS` puts the
+published methods together, `python -m batching` runs them on embeddings from a file.
 """
 
-from typing import Literal
-
+from batching.adjusted import Adjusted
+from batching.affinity import exchange_weights, pair_weights
+from batching.clusters import ClusterDraws, Clusters
 from batching.combinations import Combinations
-from batching.oblivious import All, Fixed, Full, Shuffled
+from batching.curriculum import Curriculum
+from batching.designs import Design, PooledDesign
+from batching.diversity import EffectiveRank
+from batching.embeddings import Embeddings, Remembered
+from batching.engines.balanced_kmeans import BalancedKMeans
+from batching.engines.bandwidth import Bandwidth
+from batching.engines.bisection import Bisection, Spread
+from batching.engines.engine import Cut, Engine
+from batching.engines.graph import Graph
+from batching.engines.matching import Matching
+from batching.engines.spectral import Spectral
+from batching.guards import Guards
+from batching.jest import Jest
+from batching.neighbours import nearest
+from batching.oblivious import All, Fixed, Full, Random, Shuffled
 from batching.osgd import OrderedSGD
+from batching.partition import Partitioned
+from batching.picked import Picked
+from batching.pickers import OrderedSamples, Picker, RhoLoss, UniformPick
 from batching.plan import Embed, Plan, Selection, Step
+from batching.registry import ALIASES, METHODS, SELECTIONS, Method, canonical_name, make_selection
+from batching.report import coverage, hardness, planned, purity
+from batching.sampler import PlannedBatchSampler
 from batching.seeded import Seed, derived_seed, normals, permutation, uniforms
-from batching.spectral import Spectral, pair_weights
-from losses import Loss
-
-SELECTIONS: tuple[str, ...] = ("fixed", "shuffled", "full", "all", "osgd", "spectral")
-ALIASES: dict[str, str] = {
-    "f": "fixed",
-    "s": "shuffled",
-    "full": "full",
-    "NcB": "all",
-    "osgd_NcB": "osgd",
-    "sc_even": "spectral",
-}
-"""The names in the code of Cho et al."""
-
-
-def make_selection(
-    name: str,
-    *,
-    loss: Loss,
-    temperature: float,
-    candidates: int | None = None,
-    keep: int = 1,
-    batches_per_pool: int | None = None,
-    replan: Literal["epoch", "pool"] = "epoch",
-) -> Selection:
-    """The selection rule of this name, or of this alias.
-
-    Args:
-        name: One of `SELECTIONS` or `ALIASES`.
-        loss: What `osgd` scores batches with; its settings are bound, see `losses.make_loss`.
-        temperature: Of the weights of `spectral`.
-        candidates: For `osgd`: random batches to choose from; None for all.
-        keep: For `osgd`: how many of them to train on.
-        batches_per_pool: For `spectral`: batches made from one pool; None for one pool of all pairs.
-        replan: For `spectral`: plan all pools at the start of an epoch, or each when its turn comes.
-
-    Raises:
-        ValueError: If the name is unknown, or `osgd` is asked for with a loss that keeps a state.
-    """
-    match canonical_name(name):
-        case "full":
-            return Full()
-        case "all":
-            return All()
-        case "fixed":
-            return Fixed()
-        case "shuffled":
-            return Shuffled()
-        case "osgd":
-            return OrderedSGD(loss, candidates=candidates, keep=keep)
-        case _:
-            return Spectral(temperature, batches_per_pool=batches_per_pool, replan=replan)
-
-
-def canonical_name(name: str) -> str:
-    """The name of a selection in this project, from itself or from an alias.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    known = ALIASES.get(name, name)
-    if known not in SELECTIONS:
-        raise ValueError(
-            f"selection must be one of {', '.join(SELECTIONS)} (or the alias "
-            f"{', '.join(a for a in ALIASES if a not in SELECTIONS)}), got {name!r}"
-        )
-    return known
-
+from batching.swaps import Swaps, swap_refine
+from batching.walk import ProximityWalk
 
 __all__ = [
     "ALIASES",
+    "METHODS",
     "SELECTIONS",
+    "Adjusted",
     "All",
+    "BalancedKMeans",
+    "Bandwidth",
+    "Bisection",
+    "ClusterDraws",
+    "Clusters",
     "Combinations",
+    "Curriculum",
+    "Cut",
+    "Design",
+    "EffectiveRank",
     "Embed",
+    "Embeddings",
+    "Engine",
     "Fixed",
     "Full",
+    "Graph",
+    "Guards",
+    "Jest",
+    "Matching",
+    "Method",
     "OrderedSGD",
+    "OrderedSamples",
+    "Partitioned",
+    "Picked",
+    "Picker",
     "Plan",
+    "PlannedBatchSampler",
+    "PooledDesign",
+    "ProximityWalk",
+    "Random",
+    "Remembered",
+    "RhoLoss",
     "Seed",
     "Selection",
     "Shuffled",
     "Spectral",
+    "Spread",
     "Step",
+    "Swaps",
+    "UniformPick",
     "canonical_name",
+    "coverage",
     "derived_seed",
+    "exchange_weights",
+    "hardness",
     "make_selection",
+    "nearest",
     "normals",
     "pair_weights",
     "permutation",
+    "planned",
+    "purity",
+    "swap_refine",
     "uniforms",
 ]

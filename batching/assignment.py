@@ -1,5 +1,7 @@
 """Clusters of exactly equal size: the assignment of least total cost."""
 
+import heapq
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -8,6 +10,10 @@ from torch import Tensor
 
 _SMALL = 64
 """Problems up to this size are solved side by side on a GPU; larger ones one by one on the CPU."""
+_LARGE = 512
+"""From this size on transfers between clusters are cheaper than a column for each place in one ..."""
+_MOST_CLUSTERS = 128
+"""... unless there are more clusters than this."""
 
 
 def balanced_assignment(
@@ -16,7 +22,7 @@ def balanced_assignment(
     """Which cluster each item goes to, `size` items to every cluster, at the least total cost; exact.
 
     minimise sum_i cost[i, c(i)] subject to #{i : c(i) = c} = size for every cluster c: a linear assignment
-    problem in which every cluster's column is repeated `size` times.
+    problem in which every cluster's column is repeated `size` times, or a flow between the clusters.
 
     Args:
         cost: Finite costs; items = size * clusters.
@@ -25,7 +31,7 @@ def balanced_assignment(
     Raises:
         ValueError: If items != size * clusters.
 
-    Cost: O(items^3) at worst for each replicate.
+    Cost: O(items^3) at worst for each replicate; as `transport` for hundreds of items in few clusters.
 
     References:
         Crouse, 2016, "On implementing 2D rectangular assignment algorithms" (scipy's solver).
@@ -33,14 +39,70 @@ def balanced_assignment(
     items, clusters = cost.shape[-2:]
     if items != size * clusters:
         raise ValueError(f"items must equal size * clusters, got {items} items, size {size}, {clusters} clusters")
-    square = cost.repeat_interleave(size, dim=-1)
-    flat = square.reshape(-1, items, items)
+    flat = cost.reshape(-1, items, clusters)
     if cost.is_cuda and items <= _SMALL:
-        columns = shortest_augmenting_paths(flat)
+        return (shortest_augmenting_paths(flat.repeat_interleave(size, -1)) // size).reshape(cost.shape[:-1])
+    table = flat.cpu().numpy()
+    if items > _LARGE and clusters <= _MOST_CLUSTERS:
+        labels = [transport(problem, size) for problem in table]
     else:
-        table = flat.cpu().numpy()
-        columns = torch.from_numpy(np.stack([linear_sum_assignment(problem)[1] for problem in table]))
-    return (columns.to(cost.device) // size).reshape(cost.shape[:-1])
+        labels = [linear_sum_assignment(problem.repeat(size, -1))[1] // size for problem in table]
+    return torch.from_numpy(np.stack(labels)).to(cost.device).reshape(cost.shape[:-1])
+
+
+def transport(cost: Float[np.ndarray, "items clusters"], size: int) -> Int[np.ndarray, " items"]:
+    """The same by successive shortest paths between clusters, for one problem.
+
+    Every item begins in its cheapest cluster, which is optimal but for the sizes. While a cluster is overfull,
+    items move along the cheapest chain of transfers from an overfull cluster to one with room: a transfer from a
+    to b takes the item of a for which cost[i, b] - cost[i, a] is least. Each chain is found by Bellman and Ford's
+    iteration over the clusters (a transfer may pay, a cycle of them cannot) and keeps the placement optimal for
+    the sizes that it has.
+
+    Cost: O(clusters^2) and some heap operations for each item that does not fit where it would go first.
+
+    References:
+        Ahuja, Magnanti and Orlin, 1993, "Network flows", Section 9.7 (successive shortest paths).
+    """
+    clusters = cost.shape[1]
+    label = cost.argmin(1)
+    count = np.bincount(label, minlength=clusters)
+    waiting = [_sorted_transfers(cost, np.flatnonzero(label == a), a) for a in range(clusters)]
+    price = np.array([[heap[0][0] if heap else np.inf for heap in heaps] for heaps in waiting])
+    while (count > size).any():
+        distance = np.where(count > size, 0.0, np.inf)
+        before = np.full(clusters, -1)
+        for _ in range(clusters):
+            through = distance[:, None] + price
+            by = through.argmin(0)
+            nearer = through[by, range(clusters)]
+            better = nearer < distance
+            if not better.any():
+                break
+            distance[better], before[better] = nearer[better], by[better]
+        end = int(np.where(count < size, distance, np.inf).argmin())
+        count[end] += 1
+        while (start := int(before[end])) >= 0:
+            item = waiting[start][end][0][1]
+            label[item] = end
+            change = cost[item] - cost[item, end]
+            for heap, value in zip(waiting[end], change.tolist(), strict=True):
+                heapq.heappush(heap, (value, item))
+            np.minimum(price[end], change, out=price[end])
+            for b, heap in enumerate(waiting[start]):
+                if heap and heap[0][1] == item:
+                    while heap and label[heap[0][1]] != start:  # gone since it was listed
+                        heapq.heappop(heap)
+                    price[start, b] = heap[0][0] if heap else np.inf
+            end = start
+        count[end] -= 1
+    return label
+
+
+def _sorted_transfers(cost: np.ndarray, members: np.ndarray, start: int) -> list[list[tuple[float, int]]]:
+    """For each cluster what it costs to move each member there, the cheapest first; sorted lists are heaps."""
+    change = cost[members] - cost[members, start, None]
+    return [sorted(zip(column.tolist(), members.tolist(), strict=True)) for column in change.T]
 
 
 def shortest_augmenting_paths(cost: Float[Tensor, "problems n n"]) -> Int[Tensor, "problems n"]:

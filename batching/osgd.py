@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from math import comb, prod
-from typing import ClassVar
 
 import torch
 from jaxtyping import Int
@@ -46,7 +45,8 @@ class OrderedSGD(Selection):
     loss: Loss
     candidates: int | None = None
     keep: int = 1
-    uses_embeddings: ClassVar[bool] = True
+    uses_embeddings = True
+    disjoint = False
 
     def __post_init__(self) -> None:
         """Check the loss and the numbers."""

@@ -1,9 +1,9 @@
 """What a selection rule is, and what it makes: a plan of which pairs meet in which step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -38,9 +38,12 @@ class Plan:
     remainder: Int[Tensor, "*replicates left"]
     """Pairs that this plan leaves out because batches are full; empty where the rule leaves pairs out by choice."""
     kind: Literal["partition", "cover", "subset"]
-    """partition: every pair but the remainder once; cover: every pair, some often; subset: some pairs."""
+    """partition: every pair but the remainder once; cover: every pair but the remainder, some or all of them often;
+    subset: some pairs."""
     reduction: Literal["step", "mean", "sum"] = "step"
     """step: an update for every batch; mean, sum: one update with the mean or the sum of all batches' losses."""
+    info: Mapping[str, str | int | float] = field(default_factory=dict[str, str | int | float])
+    """How it came about: the engine and its counts; with `planned` also seconds, hardness, purity and coverage."""
 
     @property
     def n_batches(self) -> int:
@@ -51,6 +54,25 @@ class Plan:
     def n_updates(self) -> int:
         """The number of updates that it stands for."""
         return self.n_batches if self.reduction == "step" else 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """The plan as plain tensors, numbers and words, for a checkpoint; `Plan.from_state` is the way back."""
+        batches = self.batches
+        listed = (batches.n, batches.size) if isinstance(batches, Combinations) else batches
+        return {
+            "batches": listed,
+            "remainder": self.remainder,
+            "kind": self.kind,
+            "reduction": self.reduction,
+            "info": dict(self.info),
+        }
+
+    @staticmethod
+    def from_state(state: Mapping[str, Any]) -> "Plan":
+        """The plan that gave this `state_dict`."""
+        batches = state["batches"]
+        listed = batches if isinstance(batches, Tensor) else Combinations(*batches)
+        return Plan(listed, state["remainder"], state["kind"], state["reduction"], state["info"])
 
     def steps(self, *, at_once: bool = False, start: int = 0) -> Iterator[Step]:
         """The plan step by step.
@@ -81,7 +103,15 @@ class Selection(ABC):
     it would be alone.
     """
 
-    uses_embeddings: ClassVar[bool] = False
+    uses_embeddings: bool = False
+    """Whether `embed` is asked."""
+    disjoint: bool = True
+    """Whether the batches of a plan share no pairs."""
+
+    @property
+    def rounded(self) -> bool:
+        """Whether the plan rests on embeddings, current ones or others, that machines round differently."""
+        return self.uses_embeddings
 
     def check(self, n_pairs: int, batch_size: int) -> None:
         """Refuse sizes that the rule cannot plan for.

@@ -11,10 +11,10 @@ from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.manifold import spectral_embedding as sklearn_embedding
 
-from batching import Spectral, pair_weights
-from batching.assignment import balanced_assignment, shortest_augmenting_paths
+from batching import Partitioned, Spectral, pair_weights
+from batching.assignment import balanced_assignment, shortest_augmenting_paths, transport
+from batching.engines.spectral import block_lanczos, spectral_embedding
 from batching.kmeans import kmeans_centres
-from batching.spectral import spectral_embedding
 from losses import clip_sum
 
 
@@ -44,7 +44,7 @@ def test_pair_weights_bound_the_batch_loss_from_below(size, unit_pairs):
 def test_embedding_spans_what_scikit_learn_finds(n, unit_pairs):
     u, v = unit_pairs(n, 6)
     w = pair_weights(u, v, batch_size=4, temperature=0.5)
-    found = spectral_embedding(w, 4).numpy()
+    found = spectral_embedding(w[None], 4)[0].numpy()
     expected = sklearn_embedding(np.exp(w.numpy()), n_components=4, drop_first=False, random_state=0)
     for column in range(4):
         a, b = found[:, column], expected[:, column]
@@ -54,11 +54,22 @@ def test_embedding_spans_what_scikit_learn_finds(n, unit_pairs):
     np.testing.assert_allclose(lengths, lengths[0], rtol=1e-5)
 
 
+def test_block_lanczos_finds_the_same_for_many_pools(unit_pairs):
+    """What a GPU does instead of Lanczos' iteration, one pool after the other."""
+    u, v = unit_pairs(2, 300, 6)
+    w = pair_weights(u, v, batch_size=4, temperature=0.5)
+    affinity = torch.exp(w - w.logsumexp(-1, keepdim=True) / 2 - w.logsumexp(-2, keepdim=True) / 2)
+    found = block_lanczos(affinity, 5, tolerance=1e-9)
+    expected = torch.linalg.eigh(affinity).eigenvectors[..., -5:].flip(-1)
+    cosines = (found * expected).sum(-2).abs()
+    torch.testing.assert_close(cosines, torch.ones_like(cosines), atol=1e-6, rtol=0)
+
+
 def test_embedding_does_not_overflow_where_exp_of_the_weights_does(unit_pairs):
     u, v = unit_pairs(12, 4)
     w = pair_weights(u, v, batch_size=4, temperature=0.002)
     assert not torch.isfinite(w.exp()).all()
-    assert torch.isfinite(spectral_embedding(w, 3)).all()
+    assert torch.isfinite(spectral_embedding(w[None], 3)).all()
 
 
 def naive_assignment(cost, size):
@@ -74,6 +85,14 @@ def test_balanced_assignment_is_the_cheapest(k, size, unit_pairs):
         assert torch.bincount(found, minlength=k).tolist() == [size] * k
         total = c.gather(1, found[:, None]).sum().item()
         assert total == pytest.approx(naive_assignment(c.numpy(), size), abs=1e-12)
+
+
+@pytest.mark.parametrize(("k", "size"), [(4, 2), (3, 5), (40, 16), (6, 1), (1, 4)])
+def test_transport_is_the_cheapest_too(k, size, unit_pairs):
+    for cost in (*unit_pairs(3, k * size, k)[0].numpy(), np.round(unit_pairs(k * size, k)[1].numpy(), 1)):
+        found = transport(cost, size)
+        assert np.bincount(found, minlength=k).tolist() == [size] * k
+        assert cost[range(k * size), found].sum() == pytest.approx(naive_assignment(cost, size), abs=1e-9)
 
 
 def test_shortest_augmenting_paths_solve_many_problems_at_once():
@@ -130,7 +149,7 @@ def test_batches_are_as_hard_as_the_published_procedures():
         x = centre[torch.randint(6, (48,), generator=generator)]
         noise = torch.randn(2, 48, 8, generator=generator, dtype=torch.float64)
         u, v = torch.nn.functional.normalize(x + 0.8 * noise, dim=-1)
-        plan = Spectral(0.2).plan(48, 6, seed=seed, epoch=0, embed=lambda i, u=u, v=v: (u[i], v[i]))
+        plan = Partitioned(Spectral(0.2)).plan(48, 6, seed=seed, epoch=0, embed=lambda i, u=u, v=v: (u[i], v[i]))
         for found, batches in (
             (ours, plan.batches),
             (theirs, published(u.numpy(), v.numpy(), 6, 0.2, seed)),
@@ -144,20 +163,25 @@ def test_batches_are_as_hard_as_the_published_procedures():
 def test_weights_themselves_may_be_clustered(unit_pairs):
     u, v = unit_pairs(24, 4)
     plans = [
-        Spectral(0.2, exponential=e).plan(24, 4, seed=0, epoch=0, embed=lambda i: (u[i], v[i])).batches
+        Partitioned(Spectral(0.2, exponential=e)).plan(24, 4, seed=0, epoch=0, embed=lambda i: (u[i], v[i])).batches
         for e in (True, False)
     ]
     assert not torch.equal(*plans)
+
+
+def sets(batches):
+    return {frozenset(batch) for batch in batches.tolist()}
 
 
 def test_pool_after_pool_uses_the_weights_of_the_moment(unit_pairs):
     """replan="pool": plan e covers pool e of the order that "epoch" cuts all its pools from."""
     u, v = unit_pairs(26, 4)
     embed = lambda i: (u[i], v[i])  # noqa: E731
-    whole = Spectral(0.5, batches_per_pool=2).plan(26, 3, seed=1, epoch=0, embed=embed)
+    whole = Partitioned(Spectral(0.5), batches_per_pool=2).plan(26, 3, seed=1, epoch=0, embed=embed)
     single = [
-        Spectral(0.5, batches_per_pool=2, replan="pool").plan(26, 3, seed=1, epoch=e, embed=embed) for e in range(5)
+        Partitioned(Spectral(0.5), batches_per_pool=2, replan="pool").plan(26, 3, seed=1, epoch=e, embed=embed)
+        for e in range(5)
     ]
-    assert torch.equal(torch.cat([plan.batches for plan in single[:4]]), whole.batches)
+    assert sets(torch.cat([plan.batches for plan in single[:4]])) == sets(whole.batches)
     assert len(whole.remainder) == 2
     assert set(single[4].batches.flatten().tolist()) != set(single[0].batches.flatten().tolist())

@@ -1,0 +1,1 @@
+"""Partition engines: each cuts pools of embedded pairs into batches of exactly equal size."""

@@ -1,0 +1,109 @@
+"""What a plan is like: how hard, how pure, how many pairs meet, and what it cost."""
+
+import time
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from batching.combinations import Combinations
+from batching.embeddings import Remembered
+from batching.plan import Embed, Plan, Selection
+from batching.seeded import Seed, permutation
+from losses import clip
+
+_ENTRIES_AT_ONCE = 2**22
+_LARGE = 4096
+
+
+def planned(
+    rule: Selection,
+    n_pairs: int,
+    batch_size: int,
+    *,
+    seed: Seed,
+    epoch: int,
+    embed: Embed,
+    temperature: float,
+    labels: Int[Tensor, " n_pairs"] | None = None,
+) -> Plan:
+    """The rule's plan, and in its `info` what it is like.
+
+    seconds          wall time of planning, the embeddings' included
+    hardness_before  mean in-batch loss (`losses.clip` at this temperature, nats) of the same rows in random batches
+    hardness         the same of the batches planned
+    purity           share of the pairs within batches that have the same label, where there are labels
+    coverage         part of all N(N-1)/2 pairs of pairs that meet in a batch of this plan
+
+    Hardness is measured with the embeddings that the rule asked for, so it costs nothing that is worth a word, and
+    is absent for rules that ask for none. With replicates numbers are means over them.
+    """
+    memory = Remembered(embed, n_pairs)
+    start = time.perf_counter()
+    plan = rule.plan(n_pairs, batch_size, seed=seed, epoch=epoch, embed=memory)
+    info: dict[str, str | int | float] = {**plan.info, "seconds": time.perf_counter() - start}
+    if isinstance(plan.batches, Combinations):
+        return replace(plan, info={**info, "coverage": 1.0 if batch_size > 1 else 0.0})
+    if memory.used:
+        kept = memory.holding(plan.batches)
+        info["hardness_before"] = hardness(kept, _shuffled(plan.batches, seed, epoch), temperature)
+        info["hardness"] = hardness(kept, plan.batches, temperature)
+    if labels is not None:
+        info["purity"] = purity(plan.batches, labels)
+    info["coverage"] = coverage(plan.batches, n_pairs)
+    return replace(plan, info=info)
+
+
+@torch.no_grad()
+def hardness(
+    embeddings: tuple[Float[Tensor, "*replicates n dim"], Float[Tensor, "*replicates n dim"]],
+    batches: Int[Tensor, "*replicates k batch"],
+    temperature: float,
+) -> float:
+    """Mean over batches of both directions' mean cross-entropy, in nats."""
+    u, v = embeddings
+    size = batches.shape[-1]
+    parts = batches.to(u.device).split(max(1, _ENTRIES_AT_ONCE // size**2), -2)
+    chunk = 1024 if size > _LARGE else None  # one batch may be all there is
+    values = [clip(u, v, temperature=temperature, batches=part, chunk_size=chunk) for part in parts]
+    return torch.cat(values, -1).mean().item()
+
+
+def purity(batches: Int[Tensor, "*replicates k batch"], labels: Int[Tensor, " n_pairs"]) -> float:
+    """Share of the ordered pairs of different members of a batch that have the same label."""
+    size = batches.shape[-1]
+    if size < 2:
+        return 0.0
+    mine = labels.to(batches.device)[batches].reshape(-1, size).sort(-1).values
+    # Sorted, equal labels are runs: a run of length r holds r (r - 1) pairs.
+    new = torch.ones_like(mine, dtype=torch.bool)
+    new[:, 1:] = mine[:, 1:] != mine[:, :-1]
+    lengths = torch.bincount(new.flatten().cumsum(0) - 1).double()
+    return (lengths * (lengths - 1)).sum().item() / (len(mine) * size * (size - 1))
+
+
+def coverage(batches: Int[Tensor, "*replicates k batch"], n_pairs: int) -> float:
+    """Part of all pairs of pairs that share a batch; the mean over replicates."""
+    if n_pairs < 2:
+        return 0.0
+    sets = batches.reshape(-1, *batches.shape[-2:])
+    return sum(_meetings(one, n_pairs) for one in sets) / len(sets) / (n_pairs * (n_pairs - 1) / 2)
+
+
+def _meetings(batches: Int[Tensor, "k batch"], n_pairs: int) -> int:
+    """How many different pairs meet."""
+    k, size = batches.shape
+    if len(batches.unique()) == batches.numel():  # nobody is in two batches: no pair meets twice
+        return k * size * (size - 1) // 2
+    met = torch.empty(0, dtype=torch.long, device=batches.device)
+    first, second = torch.triu_indices(size, size, 1, device=batches.device)
+    for part in batches.sort(-1).values.split(max(1, _ENTRIES_AT_ONCE // len(first)) if len(first) else k):
+        met = torch.cat([met, (part[:, first] * n_pairs + part[:, second]).flatten()]).unique()
+    return len(met)
+
+
+def _shuffled(batches: Int[Tensor, "*replicates k batch"], seed: Seed, epoch: int) -> Tensor:
+    flat = batches.flatten(-2)
+    order = permutation(seed, "hardness before", epoch, flat.shape[-1], device=flat.device)
+    return flat.gather(-1, order).reshape(batches.shape)

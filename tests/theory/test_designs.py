@@ -1,0 +1,256 @@
+"""Designs are checked by counting pairs, fields by their axioms, the theorem by minimising."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from losses import clip, clip_sum
+from theory import minimum
+from theory.designs import (
+    GaloisField,
+    affine_plane,
+    hyperplanes,
+    net,
+    pair_coverage,
+    partial_design,
+    prime_power,
+    round_robin,
+    schedule,
+)
+from theory.differences import differences
+from theory.galois import prime_factors
+from theory.repeats import punctured_class, repeats
+
+
+def naive_meetings(batches, n):
+    met = np.zeros((n, n), dtype=int)
+    for batch in batches.reshape(-1, batches.shape[-1]).tolist():
+        for i in batch:
+            for j in batch:
+                met[i, j] += i != j
+    return met[np.triu_indices(n, 1)]
+
+
+def check_classes(made):
+    """Every class is a partition of all but `left_out` points; the status is what counting says."""
+    classes = made.classes()
+    assert classes.shape == (made.n_classes, made.n_batches, made.batch_size)
+    assert classes.dtype == np.int64
+    for one in classes:
+        points = np.unique(one)
+        assert len(points) == one.size == made.n_points - made.left_out
+        assert points[0] >= 0
+        assert points[-1] < made.n_points
+    used = np.unique(classes)
+    counted = pair_coverage(np.searchsorted(used, classes), len(used))
+    if made.status == "2-design":
+        assert counted.is_design
+    if made.status == "no pair twice":
+        assert counted.most == 1
+    return classes, counted
+
+
+# ---- fields
+
+
+def test_prime_powers():
+    assert [q for q in range(30) if prime_power(q)] == [2, 3, 4, 5, 7, 8, 9, 11, 13, 16, 17, 19, 23, 25, 27, 29]
+    assert (prime_power(3125), prime_power(12), prime_power(1)) == ((5, 5), None, None)
+    assert prime_factors(360) == [(2, 3), (3, 2), (5, 1)]
+    with pytest.raises(ValueError, match=r"prime power of elements, received 6"):
+        GaloisField(6)
+
+
+@pytest.mark.parametrize("q", [2, 3, 4, 5, 7, 8, 9, 16, 25, 27, 32])
+def test_a_field_is_a_field(q):
+    field, x = GaloisField(q), np.arange(q)
+    plus, times = field.add(x[:, None], x), field.multiply(x[:, None], x)
+    a, b, c = np.random.default_rng(0).integers(0, q, (3, 200))
+    for table, neutral, rest in ((plus, 0, x), (times, 1, x[1:])):
+        assert np.array_equal(table, table.T)
+        assert np.array_equal(table[neutral], x)
+        assert np.array_equal(table[table[a, b], c], table[a, table[b, c]])
+        # Every row is a permutation: there are inverses.
+        assert np.array_equal(np.sort(table[rest][:, rest], axis=1), np.tile(rest, (len(rest), 1)))
+    assert np.array_equal(times[a, plus[b, c]], plus[times[a, b], times[a, c]])
+
+
+# ---- designs
+
+
+@pytest.mark.parametrize("q", [2, 3, 4, 5, 7, 8, 9])
+def test_affine_planes_are_resolvable_2_designs(q):
+    classes = affine_plane(q)
+    assert classes.shape == (q + 1, q, q)
+    assert np.array_equal(naive_meetings(classes, q * q), np.ones(q * q * (q * q - 1) // 2))
+    assert pair_coverage(classes, q * q) == (1, 1, 1.0, 1.0, True, True)
+    with pytest.raises(ValueError, match=r"received 6"):
+        affine_plane(6)
+
+
+@pytest.mark.parametrize("n", [2, 4, 6, 10, 16, 22])
+def test_round_robin(n):
+    classes = round_robin(n)
+    assert classes.shape == (n - 1, n // 2, 2)
+    assert pair_coverage(classes, n) == (1, 1, 1.0, 1.0, True, True)
+
+
+def test_an_odd_round_robin_leaves_out_each_in_its_turn():
+    with pytest.raises(ValueError, match=r"even number of points, received 7"):
+        round_robin(7)
+    made = schedule(7, 2)
+    assert (made.n_classes, made.left_out, made.status) == (7, 1, "2-design")
+    classes = made.classes()
+    assert pair_coverage(classes, 7).is_design
+    assert sorted(21 - classes.sum((1, 2))) == list(range(7))
+
+
+@pytest.mark.parametrize(("q", "k"), [(2, 3), (2, 4), (3, 3), (4, 3), (5, 2)])
+def test_hyperplanes_are_2_designs(q, k):
+    made = hyperplanes(q, k)
+    _, counted = check_classes(made)
+    assert counted.most == (q ** (k - 1) - 1) // (q - 1)
+    assert schedule(q**k, q ** (k - 1)).status == "2-design"
+
+
+@pytest.mark.parametrize(("n", "size"), [(27, 3), (64, 4), (81, 3), (64, 8), (512, 8)])
+def test_nets_inside_rows_complete_affine_spaces(n, size):
+    made = schedule(n, size)
+    assert (made.name, made.status, made.n_classes) == ("net", "2-design", (n - 1) // (size - 1))
+    check_classes(made)
+
+
+@given(size=st.integers(2, 12), m=st.integers(1, 40))
+@settings(max_examples=80, deadline=None)
+def test_no_pair_meets_twice_in_a_net(size, m):
+    made = net(size, m)
+    _, counted = check_classes(made)
+    assert counted.most == 1
+    assert counted.is_resolvable
+    powers = [p**a for p, a in prime_factors(m)]
+    if m > 1 and size <= min(powers):
+        assert made.n_classes >= m  # all there can be across rows
+        across = (np.arange(size * m)[:, None] // m) != (np.arange(size * m) // m)
+        assert counted.met >= across.sum() / (size * m * (size * m - 1))
+    assert differences(m, size).classes >= max([1, *(q for q in powers if q >= size)])
+
+
+def test_how_many_classes_nets_have():
+    # Fields; cyclic steps, 998 = 2 * 499; products, 72 = 8 * 9 and 40 = 8 * 5; and too few columns.
+    sizes = [(7, 8), (64, 3125), (64, 998), (8, 72), (9, 72), (32, 40), (20, 6)]
+    assert [differences(m, size).classes for size, m in sizes] == [8, 3125, 499, 72, 9, 5, 1]
+
+
+@given(n=st.integers(2, 150), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_size_has_a_schedule(n, data):
+    size = data.draw(st.integers(2, n), label="batch_size")
+    made = schedule(n, size)
+    _, counted = check_classes(made)
+    k = n // size
+    assert made.n_batches == k  # n is too small to leave out a batch for less than a hundredth
+    if made.status == "as few repeats as found":
+        rng = np.random.default_rng(0)
+        shuffles = [rng.permutation(k * size).reshape(k, size) for _ in range(made.n_classes)]
+        # With two or three batches a shuffle repeats little more than it must.
+        assert repeats(made.classes()) <= repeats(np.stack(shuffles)) * (1 if k > 3 else 1.1) + 2
+    assert np.array_equal(made.classes(), schedule(n, size).classes())
+    assert counted.mean > 0
+
+
+@pytest.mark.parametrize(("size", "m", "most"), [(8, 7, 2), (31, 29, 2), (16, 16, 1), (32, 16, 2), (64, 8, 2)])
+def test_polynomials_bound_how_often_a_pair_meets(size, m, most):
+    classes = np.stack([punctured_class(size, m, s) for s in range(m)])
+    assert pair_coverage(classes, size * m).most == most
+
+
+def test_a_punctured_net_repeats_few_pairs():
+    made = schedule(1280, 32)  # m = 40 is no prime power; 41 is
+    classes, counted = check_classes(made)
+    assert (made.n_classes, made.left_out) == (41, 0)
+    assert repeats(classes) < 0.05 * classes.size * 31 / 2  # a shuffle: 0.49
+    assert counted.met > 0.94  # a shuffle: 0.63
+
+
+def test_leaving_out_up_to_a_hundredth_may_give_a_better_net():
+    made = schedule(50_000, 64)
+    assert (made.status, made.n_batches, made.n_classes, made.left_out) == ("no pair twice", 778, 389, 208)
+    assert partial_design(50_000, 64, spare=0.0).n_batches == 781
+
+
+def test_large_schedules_are_made_class_by_class():
+    made = schedule(200_000, 64)
+    assert (made.n_classes, made.left_out) == (3125, 0)
+    one, other = made.parallel_class(1), made.parallel_class(3124)
+    assert np.array_equal(np.sort(one.ravel()), np.arange(200_000))
+    where = np.empty(200_000, dtype=int)
+    where[one.ravel()] = np.repeat(np.arange(3125), 64)
+    assert (np.diff(np.sort(where[other], axis=1)) > 0).all()  # no two of a batch were in one before
+    with pytest.raises(ValueError, match=r"class must lie between 0 and 3124, received 3125"):
+        made.parallel_class(3125)
+
+
+def test_coverage_counts_pairs():
+    batches = np.array([[0, 1, 2], [2, 3, 0], [3, 4, 5]])
+    meets = naive_meetings(batches, 6)
+    counted = pair_coverage(batches, 6)
+    assert counted == (0, 2, meets.mean(), (meets > 0).mean(), False, False)
+    assert pair_coverage(np.array([[0, 1], [1, 2], [0, 2]]), 3) == (1, 1, 1.0, 1.0, True, False)
+    with pytest.raises(ValueError, match=r"distinct points 0 \.\. 2"):
+        pair_coverage(np.array([[0, 0]]), 3)
+    with pytest.raises(ValueError, match=r"2 to 4096 points, received 5000"):
+        pair_coverage(batches, 5000)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match=r"batch_size must lie between 2 and the number of points, 5, received 6"):
+        schedule(5, 6)
+    with pytest.raises(ValueError, match=r"spare must be a fraction"):
+        partial_design(12, 3, spare=1.0)
+    with pytest.raises(ValueError, match=r"batch_size of at least 2"):
+        net(1, 4)
+    with pytest.raises(ValueError, match=r"k >= 2 dimensions, received 1"):
+        hyperplanes(3, 1)
+
+
+# ---- the theorem
+
+
+def minimised(batches, n, dim, seed=0):
+    """(mean batch loss, full-batch loss) after L-BFGS in float64 from a random start."""
+    generator = torch.Generator().manual_seed(seed)
+    raw = torch.randn(2, n, dim, generator=generator, dtype=torch.float64).requires_grad_()
+    units = lambda: torch.nn.functional.normalize(raw, dim=-1)  # noqa: E731
+    optimiser = torch.optim.LBFGS(
+        [raw],
+        max_iter=2000,
+        tolerance_grad=1e-13,
+        tolerance_change=0.0,
+        history_size=20,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure():
+        optimiser.zero_grad()
+        loss = clip_sum(*units(), temperature=1.0, batches=batches).mean()
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    with torch.no_grad():
+        u, v = units()
+        return clip_sum(u, v, temperature=1.0, batches=batches).mean().item(), 2 * clip(
+            u, v, temperature=1.0
+        ).item()
+
+
+def test_a_design_has_the_minimisers_of_the_full_batch():
+    classes = torch.from_numpy(affine_plane(3))
+    own, full = minimised(classes.flatten(0, 1), 9, 12)
+    assert own == pytest.approx(minimum(9, 12, 3).value, abs=1e-9)
+    assert full == pytest.approx(minimum(9, 12).value, abs=1e-9)
+    own, full = minimised(classes[0], 9, 12)
+    assert own < minimum(9, 12, 3).value - 1e-2
+    assert full > minimum(9, 12).value + 1e-3
