@@ -1,6 +1,6 @@
 # contrabatch: every command in one place. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart format check test test-all bench bench-losses results figures gpu clean
+.PHONY: help install quickstart format check test test-all bench bench-losses bench-selection results figures gpu clean
 
 PYTHON ?= python3
 # The environment that `make install` makes, or else (on a machine without a network) the Python at hand.
@@ -20,7 +20,7 @@ install: .venv/.installed ## make .venv and install everything into it (once, 2 
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, got " + sys.version)'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	.venv/bin/python -m pip install --quiet --editable . --group dev
+	.venv/bin/python -m pip install --quiet --editable '.[graph,matching,adapters]' --group dev
 	touch $@
 
 quickstart: install ## install, a theory check, a small training on images and on texts, figures (5 minutes)
@@ -56,6 +56,11 @@ bench: ## measured ratios, side by side on this machine, into benchmarks/results
 bench-losses: ## losses: one large batch, and against other libraries, into benchmarks/results (needs the peers extra)
 	$(RUN) -m benchmarks.scale
 	$(RUN) -m benchmarks.peers
+	$(RUN) -m figures
+	$(RUN) -m figures.readme
+
+bench-selection: ## selections: hardness, time and memory of every method, into benchmarks/results
+	$(RUN) -m benchmarks.selection
 	$(RUN) -m figures
 	$(RUN) -m figures.readme
 

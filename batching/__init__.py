@@ -37,7 +37,7 @@ from batching.picked import Picked
 from batching.pickers import OrderedSamples, Picker, RhoLoss, UniformPick
 from batching.plan import Embed, Plan, Selection, Step
 from batching.registry import ALIASES, METHODS, SELECTIONS, Method, canonical_name, make_selection
-from batching.report import coverage, hardness, planned, purity
+from batching.report import Report, coverage, hardness, planned, purity
 from batching.sampler import PlannedBatchSampler
 from batching.seeded import Seed, derived_seed, normals, permutation, uniforms
 from batching.swaps import Swaps, swap_refine
@@ -80,6 +80,7 @@ __all__ = [
     "ProximityWalk",
     "Random",
     "Remembered",
+    "Report",
     "RhoLoss",
     "Seed",
     "Selection",

@@ -34,7 +34,7 @@ class Adjusted(Selection):
             anew, or, where batches overlap, replaced by random pairs.
         guards: Who must not meet whom. What cannot be fulfilled is counted in `Plan.info["conflicts"]`, and
             warned of.
-        refresh: Epochs that a plan is used for, and after which the rule is asked again, with the weights of then.
+        refresh: Times that a plan is used, before the rule is asked again, with the weights of then.
         swaps: With guards: by which hardness exchanges are chosen; None where it does not matter.
         features: Embeddings for the guards and the exchanges, a teacher's for instance; None for the current ones.
 
@@ -101,10 +101,12 @@ class Adjusted(Selection):
 
     @override
     def plan(self, n_pairs: int, batch_size: int, *, seed: Seed, epoch: int, embed: Embed) -> Plan:
-        memory, groups = Remembered(self.features or embed, n_pairs), self.groups(batch_size)
+        memory, groups = Remembered(embed, n_pairs), self.groups(batch_size)
         base = self.rule.plan(n_pairs, batch_size // groups, seed=seed, epoch=epoch * self.refresh, embed=memory)
         if not isinstance(base.batches, Tensor):
             raise ValueError("the batches of 'all' are every batch there is, and cannot be adjusted; set no knobs")
+        if self.features is not None:
+            memory = Remembered(self.features, n_pairs)
         relation = None
         if self.guards.active:
             relation = self.guards.relation(n_pairs, memory.all() if self.guards.by_similarity else None)
@@ -193,7 +195,7 @@ def _conflicts(batches: Batches, relation: Relation | None) -> dict[str, int]:
     if conflicts:
         warnings.warn(
             f"{conflicts} pairs that must not meet share a batch after all: too many are forbidden for batches of "
-            f"{batches.shape[-1]}; lower the batch size, or relax max_similarity or skip_nearest",
+            f"{batches.shape[-1]}; lower the batch size, or relax the guards",
             stacklevel=3,
         )
     return {"conflicts": conflicts}

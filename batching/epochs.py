@@ -11,6 +11,7 @@ from torch import Tensor
 
 from batching.combinations import Combinations
 from batching.plan import Embed, Plan, Selection
+from batching.report import Report, planned
 from losses.distributed import Group
 
 
@@ -26,10 +27,12 @@ class EpochPlans:
         embed: Embed | None,
         world_size: int,
         group: Group | None,
+        report: Report | None,
     ) -> None:
         """The arguments are those of the sampler, which checks them."""
         self.selection, self.n_pairs, self.batch_size, self.seed = selection, n_pairs, batch_size, seed
         self.embed, self.world_size, self.group = embed or _no_embeddings, world_size, group
+        self.report = report
         self.per_epoch = selection.updates_per_epoch(n_pairs, batch_size)
         self.size: int | None = None  # batches of a plan, known when one has been made
         self.made: dict[int, Plan] = {}
@@ -61,9 +64,7 @@ class EpochPlans:
         agree = self.selection.rounded and self.world_size > 1
         group = self._ranks() if agree else None
         with torch.no_grad():
-            plan = self.selection.plan(
-                self.n_pairs, self.batch_size, seed=self.seed, epoch=number, embed=self.embed
-            )
+            plan = self._plan(number)
         if isinstance(plan.batches, Combinations) or plan.reduction != "step":
             refuse_means(self.selection)
         plan = replace(plan, batches=plan.batches.cpu(), remainder=plan.remainder.cpu())
@@ -79,6 +80,21 @@ class EpochPlans:
         self.size = plan.n_batches
         first, last = (self._locate(epoch, i)[0] for i in (0, self.per_epoch - 1))
         self.made = {i: made for i, made in self.made.items() if first <= i <= last} | {number: plan}
+
+    def _plan(self, number: int) -> Plan:
+        size, seed = self.batch_size, self.seed
+        if self.report is None:
+            return self.selection.plan(self.n_pairs, size, seed=seed, epoch=number, embed=self.embed)
+        return planned(
+            self.selection,
+            self.n_pairs,
+            size,
+            seed=seed,
+            epoch=number,
+            embed=self.embed,
+            temperature=self.report.temperature,
+            labels=self.report.labels,
+        )
 
     def _ranks(self) -> Group:
         """The processes that agree on a plan."""

@@ -34,6 +34,7 @@ class Picked(Selection):
     pool_factor: float = 4.0
     reference: Embed | None = None
     uses_embeddings = True
+    disjoint = False  # of each other: plans hold one batch
 
     def __post_init__(self) -> None:
         """Check the pool, and that there is a reference if and only if it is used."""

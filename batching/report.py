@@ -1,7 +1,7 @@
 """What a plan is like: how hard, how pure, how many pairs meet, and what it cost."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -9,12 +9,22 @@ from torch import Tensor
 
 from batching.combinations import Combinations
 from batching.embeddings import Remembered
+from batching.oblivious import random_sets
 from batching.plan import Embed, Plan, Selection
 from batching.seeded import Seed, permutation
 from losses import clip
 
 _ENTRIES_AT_ONCE = 2**22
 _LARGE = 4096
+_MOST_LISTED = 2**26
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What plans are measured by, see `planned`: the temperature of hardness, and the pairs' classes if known."""
+
+    temperature: float
+    labels: Int[Tensor, " n_pairs"] | None = None
 
 
 def planned(
@@ -31,7 +41,7 @@ def planned(
     """The rule's plan, and in its `info` what it is like.
 
     seconds          wall time of planning, the embeddings' included
-    hardness_before  mean in-batch loss (`losses.clip` at this temperature, nats) of the same rows in random batches
+    hardness_before  mean in-batch loss (`losses.clip` at this temperature, nats) of random batches of the same rows
     hardness         the same of the batches planned
     purity           share of the pairs within batches that have the same label, where there are labels
     coverage         part of all N(N-1)/2 pairs of pairs that meet in a batch of this plan
@@ -47,7 +57,7 @@ def planned(
         return replace(plan, info={**info, "coverage": 1.0 if batch_size > 1 else 0.0})
     if memory.used:
         kept = memory.holding(plan.batches)
-        info["hardness_before"] = hardness(kept, _shuffled(plan.batches, seed, epoch), temperature)
+        info["hardness_before"] = hardness(kept, _at_random(rule, plan.batches, seed, epoch), temperature)
         info["hardness"] = hardness(kept, plan.batches, temperature)
     if labels is not None:
         info["purity"] = purity(plan.batches, labels)
@@ -92,18 +102,31 @@ def coverage(batches: Int[Tensor, "*replicates k batch"], n_pairs: int) -> float
 
 
 def _meetings(batches: Int[Tensor, "k batch"], n_pairs: int) -> int:
-    """How many different pairs meet."""
+    """How many different pairs meet; estimated from every m-th first member where there are too many to list."""
     k, size = batches.shape
+    listed = k * size * (size - 1) // 2
     if len(batches.unique()) == batches.numel():  # nobody is in two batches: no pair meets twice
-        return k * size * (size - 1) // 2
+        return listed
+    every = -(-listed // _MOST_LISTED)
     met = torch.empty(0, dtype=torch.long, device=batches.device)
     first, second = torch.triu_indices(size, size, 1, device=batches.device)
-    for part in batches.sort(-1).values.split(max(1, _ENTRIES_AT_ONCE // len(first)) if len(first) else k):
-        met = torch.cat([met, (part[:, first] * n_pairs + part[:, second]).flatten()]).unique()
-    return len(met)
+    for part in batches.sort(-1).values.split(max(1, _ENTRIES_AT_ONCE // max(1, len(first)))):
+        a, b = part[:, first].flatten(), part[:, second].flatten()
+        among = a % every == 0
+        met = torch.cat([met, a[among] * n_pairs + b[among]]).unique()
+    return len(met) * every
 
 
-def _shuffled(batches: Int[Tensor, "*replicates k batch"], seed: Seed, epoch: int) -> Tensor:
-    flat = batches.flatten(-2)
-    order = permutation(seed, "hardness before", epoch, flat.shape[-1], device=flat.device)
-    return flat.gather(-1, order).reshape(batches.shape)
+def _at_random(rule: Selection, batches: Int[Tensor, "*replicates k batch"], seed: Seed, epoch: int) -> Tensor:
+    """Random batches of the rows of a plan, as many and as large."""
+    if rule.disjoint:
+        flat = batches.flatten(-2)
+        order = permutation(seed, "hardness before", epoch, flat.shape[-1], device=flat.device)
+        return flat.gather(-1, order).reshape(batches.shape)
+    sets = batches.reshape(-1, *batches.shape[-2:])  # rows of overlapping batches would meet themselves
+    rows = [one.unique() for one in sets]
+    k, size = batches.shape[-2:]
+    drawn = [random_sets(r, "hardness before", epoch, k, size, len(own)) for r, own in enumerate(rows)]
+    return torch.stack([own[some.to(own.device)] for own, some in zip(rows, drawn, strict=True)]).reshape_as(
+        batches
+    )

@@ -9,6 +9,7 @@ from typing_extensions import override
 from batching.epochs import EpochPlans, refuse_means
 from batching.oblivious import All, Full
 from batching.plan import Embed, Plan, Selection
+from batching.report import Report
 from losses.distributed import Group
 
 Layout = Literal["own", "split", "all"]
@@ -52,6 +53,7 @@ class PlannedBatchSampler(Sampler[list[int]]):
         rank: Of this process.
         world_size: Ranks that share the batches, and their plans.
         group: These ranks; None for all processes, once `torch.distributed` is initialised.
+        report: Measure every plan by this: `sampler.plan.info` then tells how hard it is, and how pure.
 
     Attributes:
         batch_size: Pairs in a batch that it yields; less than in a planned one where ranks split it.
@@ -78,6 +80,7 @@ class PlannedBatchSampler(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
         group: Group | None = None,
+        report: Report | None = None,
     ) -> None:
         """Check that the rule, the sizes and the ranks go together."""
         super().__init__()
@@ -109,7 +112,7 @@ class PlannedBatchSampler(Sampler[list[int]]):
         )
         self.batch_size = planned_size // world_size if layout == "split" else planned_size
         self.sampler = self
-        self._plans = EpochPlans(selection, n_pairs, batch_size, seed, embed, world_size, group)
+        self._plans = EpochPlans(selection, n_pairs, batch_size, seed, embed, world_size, group, report)
         self._length = self._plans.per_epoch // (world_size if layout == "own" else 1)
         if not self._length:
             raise ValueError(

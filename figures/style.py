@@ -16,7 +16,8 @@ class Look:
     dash: str | tuple[int, tuple[int, ...]]
 
 
-# Colours of Okabe and Ito, which colour-blind readers tell apart; dashes for print in grey.
+# Colours of Okabe and Ito, which colour-blind readers tell apart; dashes for print in grey. A family of methods
+# has one colour.
 SELECTION_LOOKS: dict[str, Look] = {
     "fixed": Look("fixed partition", "#999999", (0, (1, 1))),
     "shuffled": Look("shuffled", "#0072B2", "-"),
@@ -24,6 +25,24 @@ SELECTION_LOOKS: dict[str, Look] = {
     "all": Look("all N choose B", "#56B4E9", (0, (3, 1, 1, 1))),
     "osgd": Look("Ordered SGD", "#D55E00", "-"),
     "spectral": Look("spectral", "#009E73", (0, (6, 1))),
+    "random": Look("random", "#0072B2", (0, (1, 1))),
+    "design": Look("design", "#56B4E9", "-"),
+    "pooled-design": Look("pooled design", "#56B4E9", (0, (6, 1))),
+    "balanced": Look("balanced bisection + swaps", "#009E73", "-"),
+    "kmeans": Look("balanced k-means + swaps", "#009E73", (0, (3, 1, 1, 1))),
+    "graph": Look("graph partition + swaps", "#CC79A7", "-"),
+    "communities": Look("communities (B3)", "#CC79A7", (0, (6, 1))),
+    "bandwidth": Look("bandwidth (GCBS)", "#CC79A7", (0, (3, 1, 1, 1))),
+    "matching": Look("exact pairing", "#000000", "-"),
+    "curriculum": Look("curriculum (NGAME)", "#009E73", (0, (1, 1))),
+    "clusters": Look("clusters (CDE)", "#E69F00", "-"),
+    "cluster-draws": Look("cluster draws (TAS-B)", "#E69F00", (0, (6, 1))),
+    "walk": Look("proximity walk (BatchSampler)", "#CC79A7", (0, (1, 1))),
+    "spread": Look("spread", "#F0E442", "-"),
+    "effective-rank": Look("effective rank", "#F0E442", (0, (6, 1))),
+    "ordered": Look("ordered samples", "#D55E00", (0, (6, 1))),
+    "rho": Look("RHO-loss", "#D55E00", (0, (3, 1, 1, 1))),
+    "jest": Look("JEST", "#D55E00", (0, (1, 1))),
 }
 DIVERGING = "RdBu_r"
 

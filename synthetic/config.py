@@ -11,6 +11,9 @@ from batching import ALIASES, SELECTIONS, canonical_name, make_selection
 from losses import PAIR_LOSSES, Loss, make_loss
 from theory import LOSS_NAMES
 
+PUBLISHED = ("fixed", "shuffled", "full", "all", "osgd", "spectral")
+"""The selections of the study by Cho et al."""
+_SELECTIONS = f"Selection rules: {', '.join(SELECTIONS)}; or by other names: {', '.join(ALIASES)}."
 _PROVED = tuple(name for name in PAIR_LOSSES if name in LOSS_NAMES)
 
 
@@ -30,8 +33,7 @@ class SyntheticConfig:
     embeddings, for N = 2d."""
     batch_sizes: Annotated[tuple[int, ...], tyro.conf.arg(aliases=["--batch-size-list"])] = (2,)
     """Batch sizes, B; each makes a run of its own."""
-    selections: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--batch-selections"])] = SELECTIONS
-    """Selection rules: fixed, shuffled, full, all, osgd, spectral (or f, s, full, NcB, osgd_NcB, sc_even)."""
+    selections: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--batch-selections"], help=_SELECTIONS)] = PUBLISHED
     n_steps: Annotated[int, tyro.conf.arg(aliases=["--num-steps"])] = 1000
     """Steps. For full and all a step is one update, for the others an epoch of N/B updates."""
     learning_rate: Annotated[float, tyro.conf.arg(aliases=["--lr-full"])] = 0.5
@@ -99,7 +101,9 @@ class SyntheticConfig:
 
     def selection(self, name: str) -> Any:
         """The rule of this name, with this study's loss and temperature."""
-        return make_selection(name, loss=self.loss_function(), temperature=self.temperature)
+        return make_selection(
+            name, loss=self.loss_function(), temperature=self.temperature, pool_factor=2.0, neighbours=8
+        )
 
     def loss_function(self) -> Loss:
         """The loss of this study, its temperature bound."""

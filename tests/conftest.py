@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -21,6 +22,18 @@ def unit_pairs() -> Callable[..., tuple[Tensor, Tensor]]:
         return u, v
 
     return make
+
+
+@pytest.fixture
+def pair_file(tmp_path: Path, unit_pairs: Callable[..., tuple[Tensor, Tensor]]) -> Callable[[int], Path]:
+    """pair_file(n) -> a file of another model's embeddings of n pairs."""
+
+    def write(n: int) -> Path:
+        u, v = unit_pairs(n, 8, seed=1)
+        np.savez(tmp_path / f"pairs{n}.npz", u=u.numpy(), v=v.numpy())
+        return tmp_path / f"pairs{n}.npz"
+
+    return write
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

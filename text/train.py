@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from batching import derived_seed, permutation
+from batching import Report, derived_seed, permutation
 from text.config import DESCRIPTIONS, PRESETS, TextConfig
 from text.docstrings import read_docstrings
 from text.model import build_encoder, save_model
@@ -89,6 +89,7 @@ def main(config: TextConfig) -> dict[str, Any]:
             log_every=config.log_every,
             run=run,
             checkpoint_every=config.checkpoint_every,
+            report=Report(config.temperature),
             observe=lambda _: {"validation_mrr_at_10": retrieval_metrics(*validation.embed(None))["mrr_at_10"]},
             progress=progress,
         )

@@ -1,18 +1,27 @@
 """What every training run of an encoder is made of, whatever it encodes, checked as soon as it is written down."""
 
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from math import comb
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 import torch
 import tyro
-from torch import nn
+from jaxtyping import Int
+from torch import Tensor, nn
 
-from batching import Selection, canonical_name, make_selection
+from batching import ALIASES, SELECTIONS, Embed, Guards, Selection, canonical_name, make_selection
+from batching.files import PairFile, read_pairs
 from losses import PAIR_LOSSES, Loss, make_loss
 
 Replan = Literal["epoch", "pool"]
+SelectionName = Annotated[
+    str,
+    tyro.conf.arg(
+        help=f"Which pairs meet in a batch: {', '.join(SELECTIONS)}; or by other names: {', '.join(ALIASES)}."
+    ),
+]
 LossName = Annotated[str, tyro.conf.arg(help=f"What is minimised: {', '.join(PAIR_LOSSES)}.")]
 
 Ranges = dict[str, tuple[float, float]]
@@ -32,6 +41,14 @@ class TrainingConfig:
     RANGES: ClassVar[Ranges] = {
         "candidates": (1, UNBOUNDED),
         "pool_batches": (1, UNBOUNDED),
+        "pool_factor": (1, UNBOUNDED),
+        "neighbours": (1, UNBOUNDED),
+        "window_start": (0, UNBOUNDED),
+        "communities": (1, UNBOUNDED),
+        "random_fraction": (0, 1),
+        "refresh": (1, UNBOUNDED),
+        "max_similarity": (0, 1),
+        "skip_nearest": (0, UNBOUNDED),
         "batch_size": (2, UNBOUNDED),
         "encode_batch_size": (1, UNBOUNDED),
         "updates": (1, UNBOUNDED),
@@ -45,17 +62,38 @@ class TrainingConfig:
     USUAL_TEMPERATURES: ClassVar[str]
     """The remedy for a temperature that is not positive."""
 
-    selection: str = "shuffled"
-    """Which pairs meet in a batch: shuffled, fixed, osgd, spectral, full or all, or by the names of the published
-    code s, f, osgd_NcB, sc_even, full or NcB."""
+    selection: SelectionName = "shuffled"
     candidates: int | None
-    """For osgd: random batches to score; None for all that there are."""
+    """For osgd: random batches to score, None for all that there are. For walk: random pairs to look for near ones
+    among, None for 1,000."""
     keep: int
     """For osgd: how many of them, those of largest loss, to train on."""
     pool_batches: int | None
-    """For spectral: batches made from one pool of pairs; None for one pool of all."""
+    """For partitions (spectral, balanced, kmeans, graph, communities, bandwidth, matching, curriculum, spread) and
+    pooled-design: batches made from one pool of pairs; None for one pool of all (pooled-design: B)."""
     replan: Replan = "epoch"
-    """For spectral: form all batches at the start of an epoch, or pool by pool with the weights of then."""
+    """For partitions: form all batches at the start of an epoch, or pool by pool with the weights of then."""
+    neighbours: int = 16
+    """For graph, communities, bandwidth, and matching in large pools: edges of each pair."""
+    window_start: int = 0
+    """For graph and communities: nearest neighbours that get no edge."""
+    pool_factor: float = 4.0
+    """For ordered, rho, jest and effective-rank: pairs from which a batch is picked, in batches."""
+    teacher: Path | None = None
+    """For partitions and clusters: a file (.npz or .pt with u and v, as `python -m batching` reads) of a teacher's
+    embeddings of the training pairs, in their order, to plan by instead of the current ones."""
+    reference: Path | None = None
+    """For rho and jest: a file of a reference model's embeddings."""
+    communities: int | None = None
+    """Batches of B / communities pairs that are joined at random to one batch; None for the method's own way."""
+    random_fraction: float = 0.0
+    """Part of each batch, from 0 to 1, that is dealt anew at random."""
+    refresh: int = 1
+    """Epochs that a plan is used for, in new orders."""
+    max_similarity: float | None = None
+    """Pairs never share a batch if one is as near to the other as this part of its positive; 0.95 is usual."""
+    skip_nearest: int = 0
+    """Pairs never share a batch with so many of their nearest."""
 
     loss: LossName
     temperature: float
@@ -111,6 +149,12 @@ class TrainingConfig:
         Raises:
             ValueError: If the selection cannot plan for so many, or an update would take too many of them.
         """
+        for name in ("teacher", "reference"):
+            path: Path | None = getattr(self, name)
+            if path is not None and (found := _read(path, path.stat().st_mtime).n_pairs) != n_pairs:
+                raise ValueError(
+                    f"{name} must hold the embeddings of the {n_pairs} training pairs, got {found} in {path}"
+                )
         self.rule().check(n_pairs, self.batch_size)
         if self.selection == "all":
             at_once = comb(n_pairs, self.batch_size) * self.batch_size
@@ -129,16 +173,29 @@ class TrainingConfig:
         loss = make_loss(self.loss, temperature=self.temperature, n_pairs=n_pairs)
         return loss.to(device) if isinstance(loss, nn.Module) else loss
 
-    def rule(self) -> Selection:
-        """The selection rule with its settings."""
+    def rule(self, labels: Int[Tensor, " n_pairs"] | None = None) -> Selection:
+        """The selection rule with its settings.
+
+        Args:
+            labels: Those of the pairs, if the ones of a class are to be kept apart.
+        """
         return make_selection(
             self.selection,
             loss=self.loss_function(2),  # rules do not use a loss to which the number of pairs matters
             temperature=self.temperature,
+            communities=self.communities,
+            random_fraction=self.random_fraction,
+            guards=Guards(labels=labels, max_similarity=self.max_similarity, skip_nearest=self.skip_nearest),
+            refresh=self.refresh,
             candidates=self.candidates,
             keep=self.keep,
             batches_per_pool=self.pool_batches,
             replan=self.replan,
+            neighbours=self.neighbours,
+            window_start=self.window_start,
+            pool_factor=self.pool_factor,
+            teacher=_embeddings_in(self.teacher),
+            reference=_embeddings_in(self.reference),
         )
 
     def record(self) -> dict[str, Any]:
@@ -146,3 +203,13 @@ class TrainingConfig:
         kept = asdict(self)
         del kept["out"], kept["overwrite"]
         return {name: str(value) if isinstance(value, Path) else value for name, value in kept.items()}
+
+
+def _embeddings_in(path: Path | None) -> Embed | None:
+    return None if path is None else _read(path, path.stat().st_mtime if path.exists() else 0.0).embed
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, modified: float) -> PairFile:  # noqa: ARG001 (a file that has changed is read again)
+    """The pairs of a file, which is looked through once however often a rule is made."""
+    return read_pairs([path], normalise=True)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from batching import Combinations, Plan, Seed, Selection, Step
+from batching import Combinations, Plan, Report, Seed, Selection, Step, planned
 from losses import Loss
 from training.descent import GradientDescent
 from training.progress import Progress
@@ -48,6 +48,7 @@ def fit(
     run: Run | None = None,
     checkpoint_every: int = 0,
     observe: Observe | None = None,
+    report: Report | None = None,
     progress: Progress | None = None,
 ) -> Moment:
     """Train for a number of updates.
@@ -71,6 +72,7 @@ def fit(
         run: Where to write; None keeps nothing.
         checkpoint_every: Updates between two checkpoints; 0 for none.
         observe: Asked for more to log, at the start and with every line.
+        report: Measure plans by this, and log with every line what the plan in force is like.
         progress: Shows the update, the loss and the time left.
 
     Returns:
@@ -89,9 +91,7 @@ def fit(
     moment = state.moment()
     while state.update < updates:
         task.begin_update(state.update)  # a resumed run embeds for its next plan as it would have
-        plan = state.plan or selection.plan(
-            task.n_pairs, batch_size, seed=seed, epoch=state.epoch, embed=task.embed
-        )
+        plan = state.plan or _planned(selection, task, batch_size, seed, state.epoch, report)
         state.plan = plan
         for step in plan.steps(at_once=task.updates_commute, start=state.position):
             rate = learning_rate(state.update)
@@ -100,7 +100,7 @@ def fit(
             if last or state.has_passed(log_every):
                 moment = state.moment()
                 _check_finite(moment)
-                _log(run, moment, rate, {**task.describe(), **(observe(moment) if observe else {})})
+                _log(run, moment, rate, _more(task, plan, observe, moment))
                 if not last:  # the last checkpoint keeps them: a run resumed after its end has its loss to tell
                     state.forget_losses()
             if progress is not None and (last or progress.due()):
@@ -111,6 +111,33 @@ def fit(
                 return moment
         state.begin_epoch()
     return moment
+
+
+def _planned(
+    selection: Selection, task: Task, batch_size: int, seed: Seed, epoch: int, report: Report | None
+) -> Plan:
+    if report is None:
+        return selection.plan(task.n_pairs, batch_size, seed=seed, epoch=epoch, embed=task.embed)
+    return planned(
+        selection,
+        task.n_pairs,
+        batch_size,
+        seed=seed,
+        epoch=epoch,
+        embed=task.embed,
+        temperature=report.temperature,
+        labels=report.labels,
+    )
+
+
+def _more(task: Task, plan: Plan, observe: Observe | None, moment: Moment) -> dict[str, int | float]:
+    """What a line tells beside the loss; the same whenever the run is made, so not how long planning took."""
+    of_plan = {
+        f"plan_{name}": value
+        for name, value in plan.info.items()
+        if name != "seconds" and not isinstance(value, str)
+    }
+    return {**task.describe(), **of_plan, **(observe(moment) if observe else {})}
 
 
 def _take(step: Step, task: Task, state: "_State", optimizer: Optimizer, loss: Loss, rate: float) -> None:
@@ -200,9 +227,7 @@ class _State:
             "counters": [self.update, self.epoch, self.position, self.pairs_seen, self.loss_count],
             "loss_sum": self.loss_sum,
             # A plan depends on the weights of when it was made, so it is kept, not made again.
-            "plan": None
-            if plan is None or isinstance(plan.batches, Combinations)
-            else (plan.batches, plan.remainder, plan.kind, plan.reduction),
+            "plan": None if plan is None else plan.state_dict(),
             "task": task.state_dict(),
             "optimizer": optimizer.state_dict(),
             "loss": loss.state_dict() if isinstance(loss, nn.Module) else None,
@@ -211,7 +236,7 @@ class _State:
     def load(self, saved: dict[str, Any], task: Task, optimizer: Optimizer, loss: Loss) -> None:
         self.update, self.epoch, self.position, self.pairs_seen, self.loss_count = saved["counters"]
         self.loss_sum = saved["loss_sum"]
-        self.plan = None if saved["plan"] is None else Plan(*saved["plan"])
+        self.plan = None if saved["plan"] is None else Plan.from_state(saved["plan"])
         if self.plan is not None and self.position >= self.plan.n_updates:
             self.begin_epoch()
         task.load_state_dict(saved["task"])

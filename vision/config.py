@@ -52,6 +52,8 @@ class VisionConfig(TrainingConfig):
     precision: Precision = "float32"
     """What the backbone computes in; everything else is float32."""
 
+    apart_labels: bool = False
+    """Pairs of one class never share a batch."""
     candidates: int | None = 1500
     keep: int = 150
     pool_batches: int | None = 40

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from batching import derived_seed
+from batching import Report, derived_seed
 from training import (
     Progress,
     Run,
@@ -45,6 +45,8 @@ def main(config: VisionConfig) -> dict[str, Any]:
     device = resolve_device(config.device)
     train = load_images(config.dataset, config.data, "train").subset(config.n_pairs).to(device)
     test = load_images(config.dataset, config.data, "test").subset(config.n_test).to(device)
+    rule = config.rule(train.labels.cpu() if config.apart_labels else None)
+    rule.check(len(train), config.batch_size)
     run = Run.open(
         config.out or default_folder("vision", config.dataset, config.selection),
         experiment="vision",
@@ -70,7 +72,7 @@ def main(config: VisionConfig) -> dict[str, Any]:
     with Progress(f"{config.dataset} {config.selection}", updates) as progress:
         last = fit(
             _pairs(model, train, config),
-            selection=config.rule(),
+            selection=rule,
             loss=config.loss_function(len(train), device),
             optimizer=optimizer,
             learning_rate=warmup_cosine(config.learning_rate, updates, warmup=round(config.warmup * updates)),
@@ -80,6 +82,7 @@ def main(config: VisionConfig) -> dict[str, Any]:
             log_every=config.log_every,
             run=run,
             checkpoint_every=config.checkpoint_every,
+            report=Report(config.temperature, train.labels),
             progress=progress,
         )
 

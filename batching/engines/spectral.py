@@ -14,6 +14,8 @@ from batching.engines.engine import Cut, Engine
 from batching.kmeans import kmeans_centres
 from batching.seeded import derived_seed, normals
 
+_LARGEST = 16_384
+"""Pairs in a pool; 1 GiB of affinities in float32, several times over."""
 _DENSE = 256
 """Up to this many points all eigenvectors are computed, side by side; beyond it the wanted ones, one by one."""
 
@@ -40,6 +42,14 @@ class Spectral(Engine):
 
     temperature: float
     exponential: bool = True
+
+    @override
+    def check(self, pool: int, batch_size: int) -> None:
+        if pool > _LARGEST:
+            raise ValueError(
+                f"spectral clustering holds n x n affinities of pools of at most {_LARGEST:,} pairs, got {pool:,}; "
+                f"set batches_per_pool to {_LARGEST // batch_size} or less (40 as published), or take 'balanced'"
+            )
 
     @override
     def cut(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
+from batching import Report, make_selection
 from batching.oblivious import All, Fixed, Full, Shuffled
 from batching.osgd import OrderedSGD
 from batching.plan import Plan
@@ -367,3 +368,15 @@ def test_a_rule_that_says_it_needs_no_embeddings_gets_none():
 
     with pytest.raises(ValueError, match="asked for embeddings although"):
         list(sampler_of(Sly()))
+
+
+def test_plans_are_measured_if_a_report_is_asked_for(unit_pairs):
+    u, v = unit_pairs(24, 5)
+    rule = make_selection("balanced", loss=make_loss("clip", temperature=0.1), temperature=0.1)
+    report = Report(0.1, torch.arange(24) % 3)
+    sampler = PlannedBatchSampler(rule, 24, 4, embed=lambda i: (u, v) if i is None else (u[i], v[i]), report=report)
+    next(iter(sampler))
+    info = sampler.plan.info
+    assert info["hardness"] > info["hardness_before"]
+    assert 0 <= info["purity"] <= 1
+    assert info["coverage"] == pytest.approx(3 / 23)

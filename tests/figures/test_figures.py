@@ -14,6 +14,7 @@ import pytest
 from figures import gap_curves, heatmaps
 from figures.__main__ import save
 from figures.style import SELECTION_LOOKS, use_style
+from synthetic.config import PUBLISHED
 from figures.table import DATA, collect, synthetic_grams, synthetic_results, update_table
 from synthetic.cli import main
 from synthetic.config import SyntheticConfig
@@ -109,7 +110,7 @@ def test_curves_show_every_selection_of_the_table(runs, tmp_path):
     curves = pd.read_csv(tmp_path / "synthetic_curves.csv").assign(optimum=2.346416)
     figure = gap_curves.draw(curves)
     labels = [line.get_label() for line in figure.axes[0].get_lines()]
-    assert sorted(labels) == sorted(look.label for look in SELECTION_LOOKS.values())
+    assert sorted(labels) == sorted(SELECTION_LOOKS[name].label for name in PUBLISHED)
     shuffled = next(line for line in figure.axes[1].get_lines() if line.get_label() == "shuffled")
     rows = curves.query("selection == 'shuffled' and update > 0")
     np.testing.assert_allclose(shuffled.get_xdata(), rows["pairs_seen"])
@@ -128,14 +129,15 @@ def test_heat_maps_show_the_optimum_first(runs):
     shown = figure.axes[0].get_images()[0].get_array()
     np.testing.assert_allclose(np.diag(shown), 1)
     np.testing.assert_allclose(shown[0, 1], -1 / 7)
-    assert set(synthetic_results(finished)["selection"]) == set(SELECTION_LOOKS)
+    assert set(synthetic_results(finished)["selection"]) == set(PUBLISHED)
 
 
 def test_every_selection_has_a_look():
     from batching import SELECTIONS
 
-    assert set(SELECTIONS) <= set(SELECTION_LOOKS)
-    assert len({look.colour for look in SELECTION_LOOKS.values()}) == len(SELECTION_LOOKS)
+    assert set(SELECTIONS) == set(SELECTION_LOOKS)
+    assert len({(look.colour, look.dash) for look in SELECTION_LOOKS.values()}) == len(SELECTION_LOOKS)
+    assert len({look.label for look in SELECTION_LOOKS.values()}) == len(SELECTION_LOOKS)
 
 
 def test_committed_tables_draw(tmp_path):

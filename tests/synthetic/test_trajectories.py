@@ -6,9 +6,8 @@ import pytest
 import reference
 import torch
 
-from batching import SELECTIONS
 from losses import make_loss
-from synthetic.config import SyntheticConfig
+from synthetic.config import PUBLISHED, SyntheticConfig
 from synthetic.experiment import Accumulated
 from synthetic.pairs import FreePairs
 from training import constant, fit
@@ -87,7 +86,7 @@ def engine(name, *, n, dim, size, seeds, n_steps, rate, at_once=True):
     return rule, start, task.raw.detach()
 
 
-@pytest.mark.parametrize("name", SELECTIONS)
+@pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.parametrize(("n", "dim", "size"), [(6, 8, 2), (6, 3, 3)])
 def test_a_trajectory_is_that_of_the_naive_loop(name, n, dim, size):
     seeds = [3, 8]
@@ -107,7 +106,7 @@ def test_disjoint_updates_commute(name):
 
 def test_a_replicate_does_not_know_how_many_run_beside_it():
     options = {"n": 8, "dim": 4, "size": 2, "n_steps": 3, "rate": 0.5}
-    for name in SELECTIONS:
+    for name in PUBLISHED:
         many = engine(name, seeds=[0, 1, 2, 3], **options)[2]
         alone = engine(name, seeds=[2], **options)[2]
         torch.testing.assert_close(many[:, 2:3], alone, rtol=1e-12, atol=1e-13)
@@ -133,6 +132,6 @@ def test_the_start_depends_on_the_seed_alone_and_may_be_equal():
 
 def test_accumulation_counts_a_plan_as_one_update():
     config = SyntheticConfig(n_pairs=8)
-    for name in SELECTIONS:
+    for name in PUBLISHED:
         rule = Accumulated(config.selection(name))
         assert rule.updates_per_epoch(8, 2) == 1

@@ -94,6 +94,16 @@ CHANGES = {
     "keep": {"selection": "osgd", "keep": 2},
     "pool_batches": {"selection": "spectral", "pool_batches": 2},
     "replan": {"selection": "spectral", "replan": "pool"},
+    "pool_factor": {"selection": "ordered", "pool_factor": 1.5},
+    "neighbours": {"selection": "bandwidth", "neighbours": 3},
+    "window_start": {"selection": "graph", "window_start": 4},
+    "teacher": {"selection": "balanced", "teacher": "a file"},
+    "reference": {"selection": "jest", "reference": "a file"},
+    "communities": {"selection": "balanced", "communities": 2},
+    "random_fraction": {"selection": "balanced", "random_fraction": 0.5},
+    "refresh": {"refresh": 2, "updates": 12},
+    "max_similarity": {"selection": "balanced", "max_similarity": 0.9},
+    "skip_nearest": {"selection": "balanced", "skip_nearest": 1},
     "loss": {"loss": "nt_xent"},
     "temperature": {"temperature": 0.5},
     "batch_size": {"batch_size": 4},
@@ -115,8 +125,9 @@ def test_every_option_is_tested():
 
 
 @pytest.mark.parametrize("option", CHANGES)
-def test_every_option_changes_something(traces_of, library, tmp_path, option):
-    change = dict(CHANGES[option])
+@pytest.mark.filterwarnings("ignore:.*pairs that must not meet")  # untrained embeddings are all alike
+def test_every_option_changes_something(traces_of, library, tmp_path, pair_file, option):
+    change = {name: pair_file(48) if value == "a file" else value for name, value in CHANGES[option].items()}
     if option == "data":
         change["data"] = tmp_path / "library"
         shutil.copytree(library, change["data"])

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torchvision.models import resnet18
 
+from batching import SELECTIONS
 from losses import PAIR_LOSSES
 from training import Run, run_command
 from vision.config import PRESETS, VisionConfig
@@ -92,6 +93,24 @@ def test_a_run_leaves_a_complete_folder(selection, tmp_path, capsys):
     model.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
 
 
+@pytest.mark.parametrize("selection", [name for name in SELECTIONS if name != "all"])
+@pytest.mark.filterwarnings("ignore:the engine failed")  # so small a graph
+def test_every_selection_trains(selection, tmp_path, pair_file):
+    lines, result, _ = run(
+        tmp_path / "run",
+        selection=selection,
+        batch_size=2 if selection == "matching" else 4,
+        reference=pair_file(TINY.n_pairs) if selection == "rho" else None,
+        epochs=1,
+        updates=2,
+    )
+    assert [line["update"] for line in lines] == [1, 2]
+    assert math.isfinite(result["loss"])
+    assert all(0 < line["plan_coverage"] <= 1 for line in lines)
+    if selection in ("balanced", "graph", "kmeans"):
+        assert all(line["plan_hardness"] > line["plan_hardness_before"] for line in lines)
+
+
 @pytest.mark.parametrize("loss", PAIR_LOSSES)
 def test_every_loss_trains(loss, tmp_path):
     lines, result, _ = run(tmp_path, loss=loss, updates=2)
@@ -124,6 +143,17 @@ CHANGES = [
     ("keep", 1, {"selection": "osgd"}),
     ("pool_batches", 8, {"selection": "spectral"}),
     ("replan", "pool", {"selection": "spectral", "updates": 5}),  # its first pool is the same
+    ("pool_factor", 1.5, {"selection": "ordered"}),
+    ("neighbours", 3, {"selection": "bandwidth"}),
+    ("window_start", 4, {"selection": "graph"}),
+    ("teacher", "a file", {"selection": "balanced"}),
+    ("reference", "a file", {"selection": "jest"}),
+    ("communities", 2, {"selection": "balanced"}),
+    ("random_fraction", 0.5, {"selection": "balanced"}),
+    ("refresh", 2, {"updates": 9}),  # its first epoch is in another order
+    ("max_similarity", 0.9, {"selection": "balanced"}),
+    ("skip_nearest", 1, {"selection": "balanced"}),
+    ("apart_labels", True, {"n_pairs": 24}),
     ("loss", "info_nce", {}),
     ("temperature", 0.5, {}),
     ("batch_size", 8, {}),
@@ -144,10 +174,12 @@ def test_every_option_is_tested():
     assert {name for name, _, _ in CHANGES} | ELSEWHERE == {field.name for field in fields(VisionConfig)}
 
 
+@pytest.mark.filterwarnings("ignore:.*pairs that must not meet")  # untrained embeddings are all alike
 @pytest.mark.parametrize(
     ("name", "value", "given"), CHANGES, ids=[f"{name}-{n}" for n, (name, _, _) in enumerate(CHANGES)]
 )
-def test_every_option_changes_something(name, value, given, tmp_path):
+def test_every_option_changes_something(name, value, given, tmp_path, pair_file):
+    value = pair_file(TINY.n_pairs) if value == "a file" else value
     before = run(tmp_path / "before", **given)[:2]
     after = run(tmp_path / "after", **(given | {name: value}))[:2]
     seen = 1 if name == "n_test" else 0  # that one in the result, every other one in the metrics
@@ -158,7 +190,7 @@ def test_every_option_changes_something(name, value, given, tmp_path):
 def test_batches_are_chosen_at_the_temperature_of_the_loss(selection):
     for temperature in (0.1, 2.0):
         rule = replace(TINY, selection=selection, temperature=temperature).rule()
-        used = rule.loss.keywords["temperature"] if selection == "osgd" else rule.temperature
+        used = rule.loss.keywords["temperature"] if selection == "osgd" else rule.engine.temperature
         assert used == temperature
 
 
@@ -298,7 +330,7 @@ def refused(capsys, *arguments):
     ("arguments", "told"),
     [
         (["imagenet"], "Available subcommands: digits, cifar100, smoke"),
-        (["smoke", "--selection", "hardest"], "selection must be one of fixed, shuffled, full"),
+        (["smoke", "--selection", "hardest"], "selection must be one of fixed, shuffled, random"),
         (["smoke", "--loss", "perfect"], f"loss must be one of {', '.join(PAIR_LOSSES)}, got 'perfect'"),
         (["smoke", "--stem", "mnist"], "Expected one of ('cifar', 'imagenet')"),
         (["smoke", "--batch-size", "100"], "batch_size must lie between 1 and the number of pairs, 64, got 100"),
