@@ -13,7 +13,7 @@ published methods together, `python -m batching` runs them on embeddings from a 
 """
 
 from batching.adjusted import Adjusted
-from batching.affinity import exchange_weights, pair_weights
+from batching.affinity import pair_weights
 from batching.clusters import ClusterDraws, Clusters
 from batching.combinations import Combinations
 from batching.curriculum import Curriculum
@@ -93,7 +93,6 @@ __all__ = [
     "canonical_name",
     "coverage",
     "derived_seed",
-    "exchange_weights",
     "hardness",
     "make_selection",
     "nearest",

@@ -8,11 +8,12 @@ from jaxtyping import Int
 from torch import Tensor
 from typing_extensions import override
 
-from batching.embeddings import Remembered
+from batching.embeddings import Embeddings, Remembered
 from batching.guards import Guards, Relation
+from batching.partition import Partitioned
 from batching.plan import Embed, Plan, Selection
 from batching.seeded import Seed, permutation
-from batching.separation import Batches, dealt_anew, kept_apart, random_places, replaced
+from batching.separation import Batches, dealt_anew, kept_apart, random_places, replaced, with_room
 from batching.swaps import Swaps
 
 
@@ -35,8 +36,10 @@ class Adjusted(Selection):
         guards: Who must not meet whom. What cannot be fulfilled is counted in `Plan.info["conflicts"]`, and
             warned of.
         refresh: Times that a plan is used, before the rule is asked again, with the weights of then.
-        swaps: With guards: by which hardness exchanges are chosen; None where it does not matter.
+        swaps: With guards: by which hardness exchanges are chosen; None where it does not matter. Only what must
+            be is exchanged, unless the rule ends with such exchanges itself and nothing makes it less hard.
         features: Embeddings for the guards and the exchanges, a teacher's for instance; None for the current ones.
+            These need those of all pairs, in every process.
 
     Raises:
         ValueError: If a setting is out of its range, or communities are asked of a rule whose batches overlap.
@@ -86,12 +89,23 @@ class Adjusted(Selection):
                 f"possible are {', '.join(str(c) for c in range(1, batch_size + 1) if batch_size % c == 0)}"
             )
         self.rule.check(n_pairs, batch_size // groups)
-        self.guards.check(n_pairs, batch_size)
+        if self.random_fraction and round(self.random_fraction * batch_size) == 0:
+            raise ValueError(
+                f"random_fraction must be a pair of each batch at least, got {self.random_fraction} of "
+                f"{batch_size}; raise it to {1 / batch_size:.2g}, or set it to 0"
+            )
+        k = self.updates_per_epoch(n_pairs, batch_size)
+        if k < 1:
+            raise ValueError(
+                f"a plan needs {groups} batches of {batch_size // groups} pairs for one of {batch_size}, got fewer "
+                f"from {n_pairs} pairs in pools; change batches_per_pool, or lower communities"
+            )
+        self.guards.check(n_pairs, batch_size, n_batches=k, disjoint=self.rule.disjoint)
 
     @override
     def updates_per_epoch(self, n_pairs: int, batch_size: int) -> int:
         groups = self.groups(batch_size)
-        return max(1, self.rule.updates_per_epoch(n_pairs, batch_size // groups) // groups)
+        return self.rule.updates_per_epoch(n_pairs, batch_size // groups) // groups
 
     def groups(self, batch_size: int) -> int:
         """The communities in a batch of this size."""
@@ -99,18 +113,28 @@ class Adjusted(Selection):
             return self.communities
         return max(c for c in range(1, batch_size + 1) if batch_size % c == 0 and c * c <= batch_size)
 
+    @property
+    def _as_hard_as_can_be(self) -> bool:
+        refined = isinstance(self.rule, Partitioned) and self.rule.refine is not None
+        return refined and self.communities == 1 and self.random_fraction == 0
+
     @override
     def plan(self, n_pairs: int, batch_size: int, *, seed: Seed, epoch: int, embed: Embed) -> Plan:
         memory, groups = Remembered(embed, n_pairs), self.groups(batch_size)
-        base = self.rule.plan(n_pairs, batch_size // groups, seed=seed, epoch=epoch * self.refresh, embed=memory)
+        number = epoch * self.refresh if self.rule.by_epoch else epoch
+        base = self.rule.plan(n_pairs, batch_size // groups, seed=seed, epoch=number, embed=memory)
         if not isinstance(base.batches, Tensor):
             raise ValueError("the batches of 'all' are every batch there is, and cannot be adjusted; set no knobs")
         if self.features is not None:
             memory = Remembered(self.features, n_pairs)
         relation = None
         if self.guards.active:
-            relation = self.guards.relation(n_pairs, memory.all() if self.guards.by_similarity else None)
+            relation = self.guards.relation(n_pairs, _of_all(memory, seed) if self.guards.by_similarity else None)
         small, left = _joinable(base.batches, groups, seed, epoch)
+        left = torch.cat([base.remainder.to(left.device), left], -1)
+        if relation is not None and self.rule.disjoint:
+            for labels in relation.keys:
+                small, left = with_room(small, left, small.shape[-2] // groups, labels)
         epochs: list[Batches] = []
         for moment in range(epoch * self.refresh, (epoch + 1) * self.refresh):
             joined = _joined(small, groups, seed, moment) if groups > 1 or self.refresh > 1 else small
@@ -119,7 +143,7 @@ class Adjusted(Selection):
         batches = torch.cat(epochs, -2)
         return Plan(
             batches,
-            torch.cat([base.remainder, left.to(base.remainder.device)], -1),
+            left,
             base.kind if self.refresh == 1 else ("subset" if base.kind == "subset" else "cover"),
             base.reduction,
             {**base.info, **_conflicts(batches, relation)},
@@ -141,9 +165,18 @@ class Adjusted(Selection):
             batches = dealt_anew(batches, self.random_fraction, seed=seed, epoch=epoch)
         if relation is None:
             return batches
-        swaps = self.swaps if memory.used or self.features is not None else None
-        embeddings = None if swaps is None else memory.all()
-        return kept_apart(batches, relation, swaps=swaps, embeddings=embeddings, seed=seed, epoch=epoch)
+        known = self.uses_embeddings or self.features is not None
+        swaps = self.swaps if known and self.random_fraction < 1 else None
+        embeddings = None if swaps is None else _of_all(memory, seed)
+        return kept_apart(
+            batches,
+            relation,
+            swaps=swaps,
+            embeddings=embeddings,
+            harder=self._as_hard_as_can_be,
+            seed=seed,
+            epoch=epoch,
+        )
 
     def _replaced(
         self,
@@ -165,6 +198,12 @@ class Adjusted(Selection):
             places = relation(batches).tril(-1).any(-1).to(batches.device)
             batches = replaced(batches, places, n_pairs, relation, seed=seed, epoch=epoch)
         return batches
+
+
+def _of_all(memory: Remembered, seed: Seed) -> Embeddings:
+    """Embeddings of all pairs; one teacher may serve all replicates."""
+    lead = (len(seed),) if isinstance(seed, Tensor) else ()
+    return Embeddings(*(x.expand(*lead, *x.shape[-2:]) for x in memory.all()))
 
 
 def _joinable(

@@ -7,6 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+_LARGEST_EXPONENT = {torch.float32: 43.0, torch.float64: 350.0}
+"""Such exponentials can be multiplied."""
+
 
 def pair_weights(
     u: Float[Tensor, "*replicates n dim"],
@@ -26,30 +29,14 @@ def pair_weights(
     References:
         Cho et al., 2024, Section 5 (temperature 1), arXiv 2307.05906, where it is called an upper bound.
     """
-    cross = u @ v.mT / temperature
-    positive = cross.diagonal(dim1=-2, dim2=-1)[..., None]
     shift = math.log(batch_size - 1) if batch_size > 1 else -torch.inf
-    one_way = functional.softplus(cross - positive + shift) + functional.softplus(cross.mT - positive + shift)
-    return one_way + one_way.mT
-
-
-def exchange_weights(
-    u: Float[Tensor, "*pools n dim"], v: Float[Tensor, "*pools n dim"], *, temperature: float
-) -> Float[Tensor, "*pools n n"]:
-    """What the pairs i and j add to each other's sums of negatives.
-
-    w_ij = sum over (a, b) in {(i, j), (j, i)} of e^{u_a.(v_b - v_a)/tau} + e^{v_a.(u_b - u_a)/tau}, and w_ii = 0.
-
-    The loss of a batch is the mean of log(1 + x) over its 2B anchors, whose x add up to the batch's sum of w_ij
-    over i < j: unlike `pair_weights` this does not depend on the batch size, and at the temperatures in use it
-    is dominated by the few negatives that the loss is dominated by. Exponents are clipped at 30, far beyond
-    where log(1 + x) is a straight line.
-    """
     cross = u @ v.mT / temperature
-    positive = cross.diagonal(dim1=-2, dim2=-1)[..., None].clone()
-    back = (cross.mT - positive).clamp_(max=30).exp_()
-    one_way = (cross - positive).clamp_(max=30).exp_().add_(back)
-    del cross, back
-    weights = one_way + one_way.mT
-    weights.diagonal(dim1=-2, dim2=-1).zero_()
-    return weights
+    threshold = cross.diagonal(dim1=-2, dim2=-1)[..., None] - shift
+    if 2 / temperature + shift < _LARGEST_EXPONENT[u.dtype]:  # log(1 + a) + log(1 + b), by one e^x and one log
+        scale, cross = threshold.neg().exp_(), cross.exp_()
+        a, b = cross * scale, cross.mT * scale
+        one_way = torch.addcmul(a + b, a, b).log1p_()
+    else:
+        softplus = functional.softplus
+        one_way = softplus(cross - threshold) + softplus(cross.mT - threshold)
+    return one_way + one_way.mT

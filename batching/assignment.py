@@ -64,7 +64,9 @@ def transport(cost: Float[np.ndarray, "items clusters"], size: int) -> Int[np.nd
     References:
         Ahuja, Magnanti and Orlin, 1993, "Network flows", Section 9.7 (successive shortest paths).
     """
+    cost = cost.astype(np.float64)
     clusters = cost.shape[1]
+    least = 1e-13 * np.abs(cost).max()  # a shorter way by less is rounding, and could close a cycle
     label = cost.argmin(1)
     count = np.bincount(label, minlength=clusters)
     waiting = [_sorted_transfers(cost, np.flatnonzero(label == a), a) for a in range(clusters)]
@@ -76,7 +78,7 @@ def transport(cost: Float[np.ndarray, "items clusters"], size: int) -> Int[np.nd
             through = distance[:, None] + price
             by = through.argmin(0)
             nearer = through[by, range(clusters)]
-            better = nearer < distance
+            better = nearer < distance - least
             if not better.any():
                 break
             distance[better], before[better] = nearer[better], by[better]

@@ -11,7 +11,7 @@ def bisect(x: Float[Tensor, "pools n dim"], parts: int, *, iterations: int = 4) 
     A node of c parts is split into ceil(c/2) and floor(c/2): its rows are sorted along the difference of the two
     halves' means, a few times over, beginning with the row farthest from the mean and the row farthest from that
     one. All nodes of a level, of all pools, are split side by side. Nothing is random; parts come in the order of
-    the tree, so that neighbours in the list are neighbours in space.
+    the tree, so that those of a node, which are near each other, are consecutive.
 
     Args:
         x: Rows; n is a multiple of `parts`.

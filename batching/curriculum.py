@@ -6,6 +6,7 @@ from typing_extensions import override
 
 from batching.adjusted import Adjusted
 from batching.oblivious import Shuffled
+from batching.partition import Partitioned
 from batching.plan import Embed, Plan, Selection
 from batching.seeded import Seed
 
@@ -28,11 +29,16 @@ class Curriculum(Selection):
 
     rule: Selection
     doublings: tuple[int, ...] = (10, 20, 25, 50, 75, 100, 125, 150, 200)
+    by_epoch = True
 
     def __post_init__(self) -> None:
         """Check the rule and the epochs."""
         object.__setattr__(self, "uses_embeddings", self.rule.uses_embeddings)
         Adjusted(self.rule, communities=2)  # says what is wrong with a rule whose batches overlap
+        if isinstance(self.rule, Partitioned) and self.rule.replan == "pool":
+            raise ValueError(
+                "clusters are made of all pairs at the start of an epoch, got replan 'pool'; set 'epoch'"
+            )
         if list(self.doublings) != sorted(set(self.doublings)) or min(self.doublings, default=0) < 0:
             raise ValueError(f"doublings must be epochs in ascending order, got {self.doublings}")
 
@@ -52,6 +58,12 @@ class Curriculum(Selection):
         sizes = {self.cluster_size(batch_size, epoch) for epoch in (0, *self.doublings)}
         for size in sizes - {1}:
             self.rule.check(n_pairs, size)
+            rule = Adjusted(self.rule, communities=batch_size // size)
+            if (k := rule.updates_per_epoch(n_pairs, batch_size)) != n_pairs // batch_size:
+                raise ValueError(
+                    f"clusters of all sizes must give {n_pairs // batch_size} batches, got {k} from clusters of "
+                    f"{size}, because pools leave pairs out; leave out batches_per_pool"
+                )
 
     @override
     def updates_per_epoch(self, n_pairs: int, batch_size: int) -> int:

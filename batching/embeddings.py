@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from batching.plan import Embed
@@ -16,8 +16,15 @@ class Embeddings(NamedTuple):
     v: Float[Tensor, "*replicates n dim"]
 
 
-def checked(u: Float[Tensor, "*any n dim"], v: Float[Tensor, "*any n dim"]) -> Embeddings:
+def checked(
+    u: Float[Tensor, "*any n dim"], v: Float[Tensor, "*any n dim"], index: Int[Tensor, "*any n"] | None = None
+) -> Embeddings:
     """The same embeddings, if batches can be chosen by them; in float32 if they come in half precision.
+
+    Args:
+        u: What should be unit rows.
+        v: Row i of v is the positive of row i of u.
+        index: The numbers of the pairs, for the message; None where they are all, in their order.
 
     Raises:
         ValueError: If shapes differ, or a row is not finite or has not unit length (one of zeros, for instance).
@@ -30,9 +37,11 @@ def checked(u: Float[Tensor, "*any n dim"], v: Float[Tensor, "*any n dim"]) -> E
         length = x.square().sum(-1)
         bad = ~((length - 1).abs() < (0.05 if half else 1e-3))  # not a number is not near 1
         if bad.any():
-            at = bad.nonzero()[0].tolist()
+            *lead, at = bad.nonzero()[0].tolist()
+            pair = at if index is None else int(index[(*lead, at)])
+            where = f"{name}{[*lead, pair]}"
             raise ValueError(
-                f"embeddings must be unit rows, got {int(bad.sum())} that are not: {name}{at} has length "
+                f"embeddings must be unit rows, got {int(bad.sum())} that are not: {where} has length "
                 f"{length[bad][0].sqrt().item():.4g}; normalise them, and look for zeros or diverged weights"
             )
     return Embeddings(u, v)
@@ -53,7 +62,11 @@ class Remembered:
         self._known: Tensor | None = None
 
     def __call__(self, index: Int[Tensor, "*replicates n"] | None) -> Embeddings:
-        """Embeddings of these pairs (None: of all), asked for and kept."""
+        """Embeddings of these pairs (None: of all), asked for and kept; at no cost where they are known."""
+        if self._kept is not None and self._known is not None:
+            known = self._known if index is None else self._known.gather(-1, index.to(self._known.device))
+            if known.all():
+                return self._kept if index is None else self._rows(index)
         found = Embeddings(*self._embed(index))
         if index is None:
             self._kept = found
@@ -70,10 +83,20 @@ class Remembered:
         self._known.scatter_(-1, at, True)
         return found
 
+    def _rows(self, index: Int[Tensor, "*replicates n"]) -> Embeddings:
+        assert self._kept is not None
+        rows = index.to(self._kept.u.device)[..., None].expand(*index.shape, self._kept.u.shape[-1])
+        return Embeddings(*(x.gather(-2, rows) for x in self._kept))
+
     @property
     def used(self) -> bool:
         """Whether any embeddings were asked for."""
         return self._kept is not None
+
+    def knows(self, index: Int[Tensor, "*replicates k batch"]) -> Bool[Tensor, "*replicates k batch"]:
+        """Which of these pairs were asked for."""
+        assert self._known is not None
+        return self._known.gather(-1, index.flatten(-2).to(self._known.device)).reshape(index.shape)
 
     def holding(self, index: Int[Tensor, "*replicates k batch"]) -> Embeddings:
         """A table of all pairs in which those of these batches are known; what is missing is asked for now."""

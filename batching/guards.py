@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from batching.embeddings import Embeddings
+from batching.embeddings import Embeddings, checked
 from batching.neighbours import nearest
 
 
@@ -49,25 +49,35 @@ class Guards:
         """Whether anything is forbidden at all."""
         return self.by_similarity or self.labels is not None or self.ids is not None
 
-    def check(self, n_pairs: int, batch_size: int) -> None:
-        """Refuse what no partition can fulfil.
+    def check(self, n_pairs: int, batch_size: int, *, n_batches: int | None = None, disjoint: bool = True) -> None:
+        """Refuse what no batches can fulfil.
+
+        k batches that share no pairs take at most min(count, k) pairs of each label, and k B altogether; batches
+        that may share pairs need B different labels.
+
+        Args:
+            n_pairs: How many pairs have labels.
+            batch_size: B.
+            n_batches: k; None for n_pairs // batch_size.
+            disjoint: Whether batches share no pairs.
 
         Raises:
-            ValueError: If labels are not one for each pair, or one of them is more frequent than there are
-                batches.
+            ValueError: If labels are not one for each pair, or too few different ones.
         """
-        n_batches = n_pairs // batch_size
+        k = (n_pairs // batch_size if n_batches is None else n_batches) if disjoint else 1
         for name, values in (("labels", self.labels), ("ids", self.ids)):
             if values is None:
                 continue
             if len(values) != n_pairs:
                 raise ValueError(f"{name} must be one for each of the {n_pairs} pairs, got {len(values)}")
-            most = int(values.unique(return_counts=True)[1].max())
-            if most - n_pairs % batch_size > n_batches:
+            count = values.unique(return_counts=True)[1]
+            room, most = int(count.clamp(max=k).sum()), int(count.max())
+            if room < k * batch_size:
                 raise ValueError(
-                    f"{name} can be kept apart in {n_batches} batches if none has more pairs than that, got one "
-                    f"with {most} of {n_pairs}; lower batch_size to {max(1, n_pairs // most)} or less, or guard "
-                    "by max_similarity instead"
+                    f"{name} can be kept apart if they fill the {k * batch_size} places of {k} batches with none "
+                    f"twice in a batch, got {len(count)} different ones, the commonest {most} times, which fill "
+                    f"{room}; lower batch_size to {max(1, n_pairs // most)} or less, or guard by max_similarity "
+                    "instead"
                 )
 
     def relation(self, n_pairs: int, embeddings: Embeddings | None) -> "Relation":
@@ -81,7 +91,7 @@ class Guards:
         if not self.by_similarity:
             return Relation(keys, None, None, self.max_similarity)
         assert embeddings is not None
-        near = None
+        embeddings, near = checked(*embeddings), None
         if self.skip_nearest:
             count = min(self.skip_nearest, n_pairs - 1)
             sets = (x.reshape(-1, *x.shape[-2:]) for x in embeddings)
@@ -98,6 +108,16 @@ class Relation:
     embeddings: Embeddings | None
     near: Int[Tensor, "*replicates n_pairs p"] | None
     max_similarity: float | None
+
+    @property
+    def by_similarity(self) -> bool:
+        """Whether embeddings have a say."""
+        return self.embeddings is not None
+
+    @property
+    def by_key_alone(self) -> bool:
+        """Whether one label of each pair says it all."""
+        return len(self.keys) == 1 and not self.by_similarity
 
     def __call__(self, index: Int[Tensor, "*replicates sets n"]) -> Bool[Tensor, "*replicates sets n n"]:
         """For sets of pairs: which two of each set must not meet, false on the diagonal."""

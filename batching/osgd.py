@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from batching.combinations import Combinations
+from batching.embeddings import checked
 from batching.plan import Embed, Plan, Selection, none_left
 from batching.seeded import Seed, permutation
 from losses import Loss, takes_index
@@ -87,7 +88,7 @@ class OrderedSGD(Selection):
         return Plan(batches, none_left(seed), "subset")
 
     def _hardest_of_all(self, n_pairs: int, batch_size: int, embed: Embed) -> Int[Tensor, "*replicates keep batch"]:
-        u, v = embed(None)
+        u, v = checked(*embed(None))
         table = Combinations(n_pairs, batch_size)
         chunk = max(1, _ENTRIES_AT_ONCE // (batch_size**2 * prod(u.shape[:-2])))
         best: list[Tensor] = []
@@ -115,10 +116,11 @@ class OrderedSGD(Selection):
         ]
         batches = torch.cat(orders, -2)[..., :candidates, :]
         if shuffles == 1:  # only these pairs need embeddings
-            u, v = embed(batches.flatten(-2))
+            asked = batches.flatten(-2)
+            u, v = checked(*embed(asked), asked)
             local = torch.arange(candidates * batch_size, device=u.device).unflatten(0, (-1, batch_size))
         else:
-            u, v = embed(None)
+            u, v = checked(*embed(None))
             local = batches.to(u.device)
         scores = self.loss(u, v, batches=local)
         top = scores.topk(self.keep)

@@ -16,7 +16,7 @@ from batching.pools import Group, shared_out
 from batching.seeded import Seed, permutation, words
 from batching.swaps import Swaps
 
-_AT_ONCE = {"cpu": 2**24, "cuda": 2**28}
+_ON_A_CPU, _ON_A_GPU = 2**21, 2**28
 """Entries of the pools' weight matrices that are worked on side by side."""
 
 
@@ -104,7 +104,7 @@ class Partitioned(Selection):
             lambda mine: self._some_pools(pools[..., mine, :], seeds[..., mine], batch_size, turn, embed),
             numbers,
             group=self.group,
-            at_once=max(1, _AT_ONCE[order.device.type] // pool**2),
+            at_once=max(1, (_ON_A_GPU if torch.cuda.is_available() else _ON_A_CPU) // pool**2),
         )
         if counts.get("fallbacks"):
             warnings.warn(
@@ -128,7 +128,8 @@ class Partitioned(Selection):
         embed: Embed,
     ) -> tuple[Int[Tensor, "*replicates pools k batch"], dict[str, float]]:
         """The batches of these pools, replicates and pools side by side."""
-        u, v = (x.reshape(-1, index.shape[-1], x.shape[-1]) for x in checked(*embed(index.flatten(-2))))
+        asked = index.flatten(-2)
+        u, v = (x.reshape(-1, index.shape[-1], x.shape[-1]) for x in checked(*embed(asked), asked))
         cut = self.engine.cut(u, v, batch_size, seed=seeds.flatten().to(u.device), epoch=turn)
         batches, info = cut.batches, dict(cut.info)
         if self.refine is not None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
+from batching.embeddings import checked
 from batching.pickers import Picker
 from batching.plan import Embed, Plan, Selection, none_left
 from batching.seeded import Seed, permutation
@@ -65,7 +66,7 @@ class Picked(Selection):
         size = self._pool_size(batch_size)
         turn, number = divmod(epoch, n_pairs // size)
         pool = permutation(seed, "picked", turn, n_pairs)[..., number * size : (number + 1) * size]
-        u, v = embed(pool)
+        u, v = checked(*embed(pool), pool)
         reference = None
         if self.reference is not None:
             known_u, known_v = self.reference(pool)

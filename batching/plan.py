@@ -105,6 +105,8 @@ class Selection(ABC):
 
     uses_embeddings: bool = False
     """Whether `embed` is asked."""
+    by_epoch: bool = False
+    """Whether plans depend on how far training is, so that `epoch` counts epochs even where plans last longer."""
     disjoint: bool = True
     """Whether the batches of a plan share no pairs."""
 

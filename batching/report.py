@@ -15,7 +15,7 @@ from batching.seeded import Seed, permutation
 from losses import clip
 
 _ENTRIES_AT_ONCE = 2**22
-_LARGE = 4096
+_LARGE, _CHUNK = 4096, 1024
 _MOST_LISTED = 2**26
 
 
@@ -47,7 +47,8 @@ def planned(
     coverage         part of all N(N-1)/2 pairs of pairs that meet in a batch of this plan
 
     Hardness is measured with the embeddings that the rule asked for, so it costs nothing that is worth a word, and
-    is absent for rules that ask for none. With replicates numbers are means over them.
+    is absent for rules that ask for none; where a rule shares its pools out to processes, each measures its own.
+    With replicates numbers are means over them.
     """
     memory = Remembered(embed, n_pairs)
     start = time.perf_counter()
@@ -56,13 +57,20 @@ def planned(
     if isinstance(plan.batches, Combinations):
         return replace(plan, info={**info, "coverage": 1.0 if batch_size > 1 else 0.0})
     if memory.used:
-        kept = memory.holding(plan.batches)
-        info["hardness_before"] = hardness(kept, _at_random(rule, plan.batches, seed, epoch), temperature)
-        info["hardness"] = hardness(kept, plan.batches, temperature)
+        measured = _embedded(plan.batches, memory)
+        kept = memory.holding(measured)
+        info["hardness_before"] = hardness(kept, _at_random(rule, measured, seed, epoch), temperature)
+        info["hardness"] = hardness(kept, measured, temperature)
     if labels is not None:
         info["purity"] = purity(plan.batches, labels)
     info["coverage"] = coverage(plan.batches, n_pairs)
     return replace(plan, info=info)
+
+
+def _embedded(batches: Int[Tensor, "*replicates k batch"], memory: Remembered) -> Tensor:
+    """The batches whose embeddings are at hand, or all if there is none."""
+    known = memory.knows(batches).all(-1)
+    return batches[known.to(batches.device)] if batches.dim() == 2 and known.any() else batches
 
 
 @torch.no_grad()
@@ -74,10 +82,21 @@ def hardness(
     """Mean over batches of both directions' mean cross-entropy, in nats."""
     u, v = embeddings
     size = batches.shape[-1]
-    parts = batches.to(u.device).split(max(1, _ENTRIES_AT_ONCE // size**2), -2)
-    chunk = 1024 if size > _LARGE else None  # one batch may be all there is
-    values = [clip(u, v, temperature=temperature, batches=part, chunk_size=chunk) for part in parts]
-    return torch.cat(values, -1).mean().item()
+    index = batches.to(u.device)
+    if size > _LARGE:  # one batch may be all there is: its matrix is not held, but chunks of it
+        one_by_one = [
+            clip(a[batch], b[batch], temperature=temperature, chunk_size=_CHUNK)
+            for a, b, own in zip(_sets(u), _sets(v), _sets(index), strict=True)
+            for batch in own
+        ]
+        return torch.stack(one_by_one).mean().item()
+    parts = index.split(max(1, _ENTRIES_AT_ONCE // size**2), -2)
+    return torch.cat([clip(u, v, temperature=temperature, batches=part) for part in parts], -1).mean().item()
+
+
+def _sets(x: Tensor) -> Tensor:
+    """One entry for each replicate, also where there are none."""
+    return x.reshape(-1, *x.shape[-2:])
 
 
 def purity(batches: Int[Tensor, "*replicates k batch"], labels: Int[Tensor, " n_pairs"]) -> float:

@@ -8,12 +8,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from batching.affinity import exchange_weights
+from batching.affinity import pair_weights
 
 _BLOCK = 64
 """Rows whose best exchange is looked for at a time."""
 _ROUNDS = 3
 """In which disjoint exchanges are picked: a fourth would find few more."""
+_ON_A_CPU, _ON_A_GPU = 2**20, 2**28
+"""Weights that are worked on side by side; of more than its caches hold a core is slower."""
 _LARGEST = 16_384
 """Rows whose weights are held at most; batches too large for two to fit are left as they are."""
 
@@ -32,7 +34,7 @@ class Swaps:
     that are worth an exchange.
 
     Args:
-        temperature: tau of the weights, see `exchange_weights`.
+        temperature: tau of the weights, see `pair_weights`.
         sweeps: Over every row, unless nothing is left to gain before; a quarter as many in each round where there
             are several shards, which leave most gains to the first sweeps and the rest to the second round.
         rounds: Where there are several shards.
@@ -56,6 +58,7 @@ class Swaps:
         batches: Int[Tensor, "pools k batch"],
         *,
         forbidden: Forbidden | None = None,
+        only_conflicts: bool = False,
     ) -> tuple[Int[Tensor, "pools k batch"], int]:
         """Better batches of the same rows, and the number of exchanges.
 
@@ -64,6 +67,7 @@ class Swaps:
             v: Their positives.
             batches: Positions in the pools.
             forbidden: Pairs of rows whose sharing a batch outweighs any hardness.
+            only_conflicts: Make no exchange but such as undo forbidden meetings: hardness is kept, not raised.
         """
         _, k, size = batches.shape
         shard = self.rows(size)
@@ -72,50 +76,83 @@ class Swaps:
             return batches, 0
         batches, made = batches.clone(), 0
         rounds, sweeps = (1, self.sweeps) if per_shard >= k else (self.rounds, -(-self.sweeps // 4))
+        at_once = max(1, (_ON_A_GPU if u.is_cuda else _ON_A_CPU) // (len(u) * (per_shard * size) ** 2))
         for turn in range(rounds):
-            for start, stop in _runs(k, per_shard, turn * (per_shard // 2)):
-                made += self._one_run(u, v, batches[:, start:stop], sweeps, forbidden)
+            for starts in _runs(k, per_shard, turn * (per_shard // 2), at_once):
+                made += self._some_runs(u, v, batches, starts, per_shard, sweeps, forbidden, only_conflicts)
         return batches, made
 
     def rows(self, batch_size: int) -> int:
         """Of a shard."""
         return self.shard or min(max(1024, 32 * batch_size), 8192)
 
-    def _one_run(self, u: Tensor, v: Tensor, run: Tensor, sweeps: int, forbidden: Forbidden | None) -> int:
-        """Refine consecutive batches of all pools, in place."""
-        pools, k, size = run.shape
-        index = run.reshape(pools, k * size)
-        rows = index[..., None].expand(-1, -1, u.shape[-1])
-        a, b = u.gather(1, rows), v.gather(1, rows)
-        weights = exchange_weights(a, b, temperature=self.temperature)
+    def _some_runs(
+        self,
+        u: Float[Tensor, "pools n dim"],
+        v: Float[Tensor, "pools n dim"],
+        batches: Int[Tensor, "pools k batch"],
+        starts: list[int],
+        length: int,
+        sweeps: int,
+        forbidden: Forbidden | None,
+        only_conflicts: bool,
+    ) -> int:
+        """Refine runs of consecutive batches that do not overlap, those of all pools side by side, in place."""
+        pools, _, size = batches.shape
+        where = torch.tensor(starts, device=batches.device)[:, None] + torch.arange(length, device=batches.device)
+        index = batches[:, where].reshape(pools, len(starts), length * size)
+        rows = index.flatten(1)[..., None].expand(-1, -1, u.shape[-1])
+        a, b = (x.gather(1, rows).reshape(-1, length * size, x.shape[-1]) for x in (u, v))
+        weights = pair_weights(a, b, batch_size=size, temperature=self.temperature)
+        weights.diagonal(dim1=-2, dim2=-1).zero_()
         if self.towards == "easy":
             weights.neg_()
+        index = index.flatten(0, 1)
+        least = None
         if forbidden is not None:
-            bar(weights, forbidden(index, a, b), size)
-        label = torch.arange(k, device=run.device).repeat_interleave(size).expand(pools, -1)
-        label, made = swap_refine(weights, label, k, sweeps=sweeps)
+            undoing = bar(weights, forbidden(index, a, b), size)
+            least = undoing if only_conflicts else None
+        label = torch.arange(length, device=index.device).repeat_interleave(size).expand(len(index), -1)
+        label, made = swap_refine(weights, label, length, sweeps=sweeps, least=least)
         # A stable sort keeps the order of rows that stay.
-        run.copy_(index.gather(1, label.argsort(dim=1, stable=True)).reshape(run.shape))
+        batches[:, where] = index.gather(1, label.argsort(dim=1, stable=True)).reshape(pools, *where.shape, size)
         return int(made.sum())
 
 
-def bar(weights: Float[Tensor, "pools n n"], forbidden: Bool[Tensor, "pools n n"], size: int) -> None:
-    """Make every forbidden meeting cost more than a whole batch of allowed ones can be worth, in place."""
-    allowed = weights.abs().masked_fill(forbidden, 0).amax((-2, -1), keepdim=True)
-    weights.copy_(torch.where(forbidden, -2 * size * allowed.clamp(min=1e-3), weights))
+def bar(
+    weights: Float[Tensor, "pools n n"], forbidden: Bool[Tensor, "pools n n"], size: int
+) -> Float[Tensor, " pools"]:
+    """Make every forbidden meeting cost more than whole batches of allowed ones can be worth, in place.
+
+    An exchange changes the weight of what may meet by less than 2 size max|w|, all w of one sign; a forbidden
+    meeting costs four times that, so that gains above twice that are those of exchanges that undo some.
+
+    Returns:
+        This bound of the gains.
+    """
+    most = 2 * size * weights.abs().masked_fill(forbidden, 0).amax((-2, -1)).clamp(min=1e-3)
+    weights.copy_(torch.where(forbidden, -4 * most[:, None, None], weights))
     weights.diagonal(dim1=-2, dim2=-1).zero_()
+    return 2 * most
 
 
-def _runs(k: int, length: int, first: int) -> list[tuple[int, int]]:
-    """Runs of `length` batches from `first` on; the last ends at k, and so may overlap the one before it."""
+def _runs(k: int, length: int, first: int, at_once: int) -> list[list[int]]:
+    """Where runs of `length` batches begin, from `first` on, some at a time; the last run ends at k.
+
+    It may overlap the one before it, and then comes alone, after it.
+    """
     starts = list(range(first, k - length + 1, length))
-    if not starts or starts[-1] + length < k:
-        starts.append(k - length)
-    return [(start, start + length) for start in starts]
+    together = [starts[i : i + at_once] for i in range(0, len(starts), at_once)]
+    return together if starts and starts[-1] + length == k else [*together, [k - length]]
 
 
 def swap_refine(
-    weights: Float[Tensor, "pools n n"], label: Int[Tensor, "pools n"], n_batches: int, *, sweeps: int
+    weights: Float[Tensor, "pools n n"],
+    label: Int[Tensor, "pools n"],
+    n_batches: int,
+    *,
+    sweeps: int,
+    least: Float[Tensor, " pools"] | None = None,
 ) -> tuple[Int[Tensor, "pools n"], Int[Tensor, " pools"]]:
     """Exchange rows of different batches while that adds to the total weight inside batches.
 
@@ -130,6 +167,7 @@ def swap_refine(
         label: The batch of each row; sizes are kept whatever they are.
         n_batches: Labels are below it.
         sweeps: At most so many.
+        least: Exchanges gain more than this; by default, more than nothing.
 
     Returns:
         The labels, and the number of exchanges in each pool.
@@ -149,13 +187,15 @@ def swap_refine(
     for _ in range(sweeps):
         before = made.sum()
         for first in range(stride):
-            _exchange(weights, label, inside, made, slice(first, None, stride))
+            _exchange(weights, label, inside, made, slice(first, None, stride), least)
         if before == made.sum():
             break
     return label, made
 
 
-def _exchange(weights: Tensor, label: Tensor, inside: Tensor, made: Tensor, block: slice) -> None:
+def _exchange(
+    weights: Tensor, label: Tensor, inside: Tensor, made: Tensor, block: slice, least: Tensor | None
+) -> None:
     """Find and make the exchanges of one block of rows, in place."""
     _, n_batches, n = inside.shape
     own = inside.gather(1, label[:, None])  # [pools, 1, row]
@@ -170,6 +210,8 @@ def _exchange(weights: Tensor, label: Tensor, inside: Tensor, made: Tensor, bloc
     best, partner = gain.max(-1)  # [pools, i]
     theirs = label.gather(1, partner)
     worthwhile = best > 1e-6 * own[:, 0, block].abs() + torch.finfo(best.dtype).tiny
+    if least is not None:
+        worthwhile &= best > least[:, None]
     chosen = _disjoint(best.where(worthwhile, -torch.inf), ours, theirs, n_batches)
     pool, i = chosen.nonzero(as_tuple=True)
     if len(pool) == 0:

@@ -6,7 +6,7 @@ A run is finished if it has a line in benchmarks/results/gpu_runs.csv (committed
 a benchmark if its table is in benchmarks/results. A run that the time cuts short has left a checkpoint and goes on
 with the next call on this machine; a benchmark starts again. Written to --out, small and ready to commit:
 
-    scale_cuda.csv, peers_cuda.csv     for benchmarks/results
+    scale_cuda.csv, peers_cuda.csv, selection_cuda.csv     for benchmarks/results
     gpu_runs.csv                 a line for every job that finished: seconds, device, versions, commit
     synthetic_*.csv, vision_*.csv, text_*.csv     their rows for figures/data
     gpu_tests.txt                the last lines of the tests
@@ -61,6 +61,7 @@ def _training(kind: str, command: str, needs: str = "") -> list[Job]:
 JOBS: tuple[Job, ...] = (
     Job("scale", "-m benchmarks.scale --device cuda", table="scale_cuda.csv"),
     Job("peers", "-m benchmarks.peers --device cuda", imports=tuple(PEERS.values()), table="peers_cuda.csv"),
+    Job("selection", "-m benchmarks.selection --device cuda", table="selection_cuda.csv"),
     Job("synthetic-d16-4096", f"{_STUDY} --d 16"),
     Job("synthetic-d4-4096", f"{_STUDY} --d 4"),
     *_training("cifar100", "vision.train cifar100 --precision bfloat16", "cifar-100-python/train"),

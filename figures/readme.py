@@ -1,5 +1,6 @@
 """The README's tables, written from the committed ones: `python -m figures.readme`."""
 
+import math
 import re
 import shutil
 import sys
@@ -28,8 +29,8 @@ def study_table(results: pd.DataFrame) -> str:
     lines = ["| selection | d = 16: original | ours | distance | d = 4: original | ours | distance |"]
     lines += ["|---|---|---|---|---|---|---|"]
     optima = []
-    for name, look in SELECTION_LOOKS.items():
-        cells = [f"{look.label} (`{name}`)"]
+    for name in ORIGINAL[16]:
+        cells = [f"{SELECTION_LOOKS[name].label} (`{name}`)"]
         for dim, theirs in ORIGINAL.items():
             row = study[(study["dim"] == dim) & (study["selection"] == name)].iloc[0].to_dict()
             ours = f"{row['full_loss_mean']:.4f} ± {row['full_loss_std']:.4f}"
@@ -93,6 +94,46 @@ def peers_table(peers: pd.DataFrame) -> str:
     return "\n".join(lines) + f"\n\n{_where(peers.iloc[0].to_dict())}"
 
 
+def selection_table(results: pd.DataFrame) -> str:
+    """Hardness and time of the methods: where there are few pairs, beside the published procedure's."""
+    by_clock = results.query("threads > 1").to_dict("records")
+    results = results.query("threads == 1")
+    few, *more = sorted(set(results["n"]))
+    sets = list(dict.fromkeys(results["data"]))
+    header, columns = ["method"], []
+    for n in (few, *more):
+        of_n = results.query("n == @n")
+        present = [name for name in sets if name in set(of_n["data"])]
+        size = set(of_n["batch_size"]).pop()
+        kinds = ("hardness_0.1_ratio", "time_ratio") if n == few else ("hardness_0.1", "cpu_seconds")
+        header += [f"N = {n:,}, B = {size}: hardness ({', '.join(present)})", "time" if n == few else "CPU s"]
+        columns += [(of_n, present, kind) for kind in kinds]
+    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
+    for method in dict.fromkeys(results["method"]):
+        cells = [_of_method(of_n[of_n["method"] == method], present, kind) for of_n, present, kind in columns]
+        lines.append("| " + " | ".join([f"`{method}`", *cells]) + " |")
+    notes = [
+        f"`{row['method']}`: {float(row['wall_seconds']):.1f} s by the clock for N = {row['n']:,} ({row['data']})."
+        for row in by_clock
+    ]
+    return (
+        f"Hardness (temperature 0.1, in nats) and time of one plan; for N = {few:,} as parts of the published "
+        "procedure's:\n\n" + "\n".join(lines) + "\n\n" + "\n".join([*notes, _where(results.iloc[0].to_dict())])
+    )
+
+
+def _of_method(rows: pd.DataFrame, data: list[str], kind: str) -> str:
+    """A number for each data set."""
+    values = {row["data"]: float(row[kind]) for row in rows.to_dict("records")}
+    digits = 1 if kind == "cpu_seconds" else 2
+    cells = []
+    for name in data:
+        value = values.get(name, math.nan)
+        rounded = f"{value:.{digits}f}"
+        cells.append("–" if math.isnan(value) else rounded if float(rounded) or not value else f"{value:.1g}")
+    return " / ".join(cells) if any(cell != "–" for cell in cells) else ""
+
+
 def _ratios(row: dict[str, Any]) -> list[str]:
     """Ours over theirs, in time and in memory."""
     if pd.isna(row["ratio"]):
@@ -113,6 +154,7 @@ def filled(text: str) -> str:
         ("speed", "throughput", speed_table),
         ("scale", "scale_cpu", scale_table),
         ("peers", "peers_cpu", peers_table),
+        ("selection", "selection_cpu", selection_table),
     ):
         results = ROOT / "benchmarks" / "results" / f"{file}.csv"
         if results.exists():

@@ -33,7 +33,9 @@ class SyntheticConfig:
     embeddings, for N = 2d."""
     batch_sizes: Annotated[tuple[int, ...], tyro.conf.arg(aliases=["--batch-size-list"])] = (2,)
     """Batch sizes, B; each makes a run of its own."""
-    selections: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--batch-selections"], help=_SELECTIONS)] = PUBLISHED
+    selections: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--batch-selections"], help=_SELECTIONS)] = (
+        PUBLISHED
+    )
     n_steps: Annotated[int, tyro.conf.arg(aliases=["--num-steps"])] = 1000
     """Steps. For full and all a step is one update, for the others an epoch of N/B updates."""
     learning_rate: Annotated[float, tyro.conf.arg(aliases=["--lr-full"])] = 0.5

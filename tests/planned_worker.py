@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
+from batching import Bisection, Partitioned, Swaps, planned
 from batching.adapters.embedding import embed_with
 from batching.plan import Plan
 from batching.sampler import PlannedBatchSampler
@@ -92,6 +93,16 @@ def plain(layout="own"):
             trained(batch["index"])["loss"].backward()
             optimizer.step()
     return facts(model.seen, rule, len(loader))
+
+
+def shared_pools(n_pairs, group):
+    """The plan of pools of 12 pairs, and how many embeddings this process was asked for."""
+    u, v = rules.unit(n_pairs, seed=4)
+    asked = []
+    rule = Partitioned(Bisection(), Swaps(0.1), batches_per_pool=3, group=group)
+    embed = lambda index: asked.extend(index.tolist()) or (u[index], v[index])  # noqa: E731
+    plan = planned(rule, n_pairs, B, seed=1, epoch=2, embed=embed, temperature=0.1)
+    return {"batches": plan.batches, "asked": len(asked), "swaps": plan.info["swaps"]}
 
 
 def disagreeing(rank, size):
@@ -369,6 +380,7 @@ def run(rank, folder, size):
         "disagreeing": disagreeing(rank, size),
         "several": several_plans_in_a_step(rank, size),
         "embedded": shared_embeddings(dist.group.WORLD),
+        "pools": {n: shared_pools(n, dist.group.WORLD) for n in (24, 36, 12)},
     }
     if available("accelerate"):
         found["accelerate"] = {

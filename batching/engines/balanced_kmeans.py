@@ -22,7 +22,7 @@ class BalancedKMeans(Engine):
 
     minimise sum_i |[u_i; v_i] - [c_i; c'_i]|^2 over assignments of B rows to every centre (exact, for the centres
     at hand) and over the centres (the means). Starts from balanced bisection; stops when no row moves. Pools of
-    more than 2,048 rows are first bisected into shards that are not.
+    more than 2,048 rows are first bisected into shards that are not, or have two batches.
 
     Args:
         iterations: At most so many.
@@ -47,7 +47,7 @@ class BalancedKMeans(Engine):
     ) -> Cut:
         batches = bisect(middles(u, v), u.shape[1] // batch_size)
         rows = torch.cat([u, v], -1)
-        per_shard = max(1, _LARGEST // batch_size)
+        per_shard = max(2, _LARGEST // batch_size)
         runs = [self._lloyd(rows, part) for part in batches.split(per_shard, 1)]
         return Cut(torch.cat(runs, 1))
 

@@ -159,7 +159,7 @@ def exact_sizes(
 def _edge_weights(
     u: Float[Tensor, "pools n dim"], v: Float[Tensor, "pools n dim"], found: Neighbours, temperature: float
 ) -> Float[Tensor, "pools n k"]:
-    """What listed neighbours add to each other's sums of negatives (`exchange_weights`, of these edges only)."""
+    """What listed neighbours add to each other's sums of negatives (see the class)."""
     out, back = cross_similarities(u, v, found.index)
     positive = (u * v).sum(-1)
     theirs = positive.gather(1, found.index.clamp(min=0).flatten(1)).reshape(out.shape)

@@ -119,7 +119,7 @@ def test_pools_are_read_one_by_one(tmp_path, pairs, monkeypatch):
     asked = []
     embed = PairFile.embed
     monkeypatch.setattr(PairFile, "embed", lambda self, index: asked.append(len(index)) or embed(self, index))
-    monkeypatch.setattr("batching.partition._AT_ONCE", {"cpu": 1})
+    monkeypatch.setattr("batching.partition._ON_A_CPU", 1)
     monkeypatch.setattr("batching.measured._ROWS_AT_ONCE", 8)
     plan_of([tmp_path / "u.npy", tmp_path / "v.npy"], tmp_path / "plan.npz", "--batches-per-pool", "2")
     assert set(asked) == {8}

@@ -1,5 +1,6 @@
 """Engines on the nearest-neighbour graph: METIS with its guards, and the order of least bandwidth."""
 
+import math
 from importlib import util
 
 import numpy as np
@@ -8,7 +9,6 @@ import torch
 from scipy.sparse import csr_array
 from torch.nn import functional
 
-from batching.affinity import exchange_weights
 from batching.engines import bandwidth
 from batching.engines import graph as module
 from batching.engines.bandwidth import Bandwidth, near_order
@@ -104,12 +104,15 @@ def test_equal_rows(engine):
         cut(engine, ones, ones, size)
 
 
-def test_edge_weights_are_the_exchange_weights():
+def test_edge_weights_are_what_two_pairs_add_to_sums_of_negatives():
     u, v = clustered(40)
     found = nearest(u[None], v[None], 5)
     weights = module._edge_weights(u[None], v[None], found, 0.2)
-    expected = exchange_weights(u, v, temperature=0.2)
-    torch.testing.assert_close(weights[0], expected.gather(1, found.index[0]))
+    for i, neighbours in enumerate(found.index[0].tolist()):
+        for place, j in enumerate(neighbours):
+            anchors = [(u[i], v[i], v[j]), (v[i], u[i], u[j]), (u[j], v[j], v[i]), (v[j], u[j], u[i])]
+            expected = sum(math.exp(anchor @ (other - own) / 0.2) for anchor, own, other in anchors)
+            assert weights[0, i, place].item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_weights_for_metis_are_integers_without_extremes():

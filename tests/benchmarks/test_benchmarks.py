@@ -6,14 +6,18 @@ from argparse import ArgumentParser
 
 import pytest
 
-from benchmarks import gpu, peers, scale, throughput
+from benchmarks import gpu, peers, scale, selection, throughput
 from benchmarks.record import machine, write_rows
 from synthetic.config import parse as parse_synthetic
 from text.train import parse as parse_text
 from vision.train import parse as parse_vision
 
 PARSERS = {"synthetic.py": parse_synthetic, "vision.train": parse_vision, "text.train": parse_text}
-BENCHMARKS = {"benchmarks.scale": scale.main, "benchmarks.peers": peers.main}
+BENCHMARKS = {
+    "benchmarks.scale": scale.main,
+    "benchmarks.peers": peers.main,
+    "benchmarks.selection": selection.main,
+}
 
 
 def words(job):

@@ -14,10 +14,9 @@ import pytest
 from figures import gap_curves, heatmaps
 from figures.__main__ import save
 from figures.style import SELECTION_LOOKS, use_style
-from synthetic.config import PUBLISHED
 from figures.table import DATA, collect, synthetic_grams, synthetic_results, update_table
 from synthetic.cli import main
-from synthetic.config import SyntheticConfig
+from synthetic.config import PUBLISHED, SyntheticConfig
 
 ROOT = Path(__file__).parent.parent.parent
 

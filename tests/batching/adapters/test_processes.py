@@ -54,6 +54,16 @@ def test_plans_are_made_by_all_ranks_in_step(found):
     assert second["batches"] == [plan[0] for plan in first["plans"][1::2]]
 
 
+@pytest.mark.parametrize(("n_pairs", "shares"), [(24, (12, 12)), (36, (24, 12)), (12, (12, 0))])
+def test_pools_are_shared_out_and_all_end_with_the_same_plan(found, n_pairs, shares):
+    alone = worker.shared_pools(n_pairs, None)
+    for rank, share in zip(found, shares, strict=True):
+        mine = rank["pools"][n_pairs]
+        assert torch.equal(mine["batches"], alone["batches"])
+        assert mine["swaps"] == alone["swaps"]
+        assert mine["asked"] == share
+
+
 def test_embeddings_are_shared_out_and_gathered_in_order(found):
     u, v = rules.unit(worker.N, seed=3)
     found = [rank["embedded"] for rank in found]
