@@ -48,8 +48,8 @@ test: ## the tests that take minutes on two cores
 test-all: ## all tests that this machine can run
 	$(RUN) -m pytest
 
-bench: ## measured ratios, side by side on this machine, into benchmarks/results
-	$(RUN) -m benchmarks.throughput --source $(SOURCE)
+bench: bench-selection ## measured ratios, side by side on this machine, into benchmarks/results (SOURCE: the original code)
+	if test -d $(SOURCE); then $(RUN) -m benchmarks.throughput --source $(SOURCE); fi
 	$(RUN) -m figures
 	$(RUN) -m figures.readme
 
@@ -61,7 +61,7 @@ bench-losses: ## losses: one large batch, and against other libraries, into benc
 
 bench-selection: ## selections: hardness, time and memory of every method, into benchmarks/results
 	$(RUN) -m benchmarks.selection
-	$(RUN) -m figures
+	$(RUN) -m benchmarks.pairing
 	$(RUN) -m figures.readme
 
 results: ## recompute the committed tables of the synthetic studies (CPU, minutes)

@@ -12,13 +12,10 @@ pools into batches, `Swaps` refines them, `Adjusted` adds the knobs that all rul
 published methods together, `python -m batching` runs them on embeddings from a file.
 """
 
-from batching.adjusted import Adjusted
-from batching.affinity import pair_weights
-from batching.clusters import ClusterDraws, Clusters
+from batching.algorithms.affinity import pair_weights
+from batching.algorithms.neighbours import nearest
+from batching.algorithms.swaps import Swaps, swap_refine
 from batching.combinations import Combinations
-from batching.curriculum import Curriculum
-from batching.designs import Design, PooledDesign
-from batching.diversity import EffectiveRank
 from batching.embeddings import Embeddings, Remembered
 from batching.engines.balanced_kmeans import BalancedKMeans
 from batching.engines.bandwidth import Bandwidth
@@ -27,21 +24,24 @@ from batching.engines.engine import Cut, Engine
 from batching.engines.graph import Graph
 from batching.engines.matching import Matching
 from batching.engines.spectral import Spectral
-from batching.guards import Guards
-from batching.jest import Jest
-from batching.neighbours import nearest
-from batching.oblivious import All, Fixed, Full, Random, Shuffled
-from batching.osgd import OrderedSGD
-from batching.partition import Partitioned
-from batching.picked import Picked
-from batching.pickers import OrderedSamples, Picker, RhoLoss, UniformPick
+from batching.pickers.diversity import EffectiveRank
+from batching.pickers.jest import Jest
+from batching.pickers.picker import OrderedSamples, Picker, RhoLoss, UniformPick
 from batching.plan import Embed, Plan, Selection, Step
 from batching.registry import ALIASES, METHODS, SELECTIONS, Method, canonical_name, make_selection
 from batching.report import Report, coverage, hardness, planned, purity
+from batching.rules.adjusted import Adjusted
+from batching.rules.clusters import ClusterDraws, Clusters
+from batching.rules.curriculum import Curriculum
+from batching.rules.designs import Design, PooledDesign
+from batching.rules.guards import Guards
+from batching.rules.oblivious import All, Fixed, Full, Random, Shuffled
+from batching.rules.osgd import OrderedSGD
+from batching.rules.partition import Partitioned
+from batching.rules.picked import Picked
+from batching.rules.walk import ProximityWalk
 from batching.sampler import PlannedBatchSampler
 from batching.seeded import Seed, derived_seed, normals, permutation, uniforms
-from batching.swaps import Swaps, swap_refine
-from batching.walk import ProximityWalk
 
 __all__ = [
     "ALIASES",

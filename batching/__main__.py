@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from batching.command import run
-from batching.config import parse
-from batching.listing import listing, write_listing
+from batching.command.config import parse
+from batching.command.listing import listing, write_listing
+from batching.command.run import run
 
 
 def main(argv: Sequence[str]) -> None:

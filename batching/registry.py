@@ -4,11 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from batching.adjusted import Adjusted
-from batching.clusters import ClusterDraws, Clusters
-from batching.curriculum import Curriculum
-from batching.designs import Design, PooledDesign
-from batching.diversity import EffectiveRank
+from batching.algorithms.swaps import Swaps
 from batching.engines.balanced_kmeans import BalancedKMeans
 from batching.engines.bandwidth import Bandwidth
 from batching.engines.bisection import Bisection, Spread
@@ -16,17 +12,21 @@ from batching.engines.engine import Engine
 from batching.engines.graph import Graph
 from batching.engines.matching import Matching
 from batching.engines.spectral import Spectral
-from batching.guards import Guards
-from batching.jest import Jest
-from batching.oblivious import All, Fixed, Full, Random, Shuffled
-from batching.osgd import OrderedSGD
-from batching.partition import Partitioned
-from batching.picked import Picked
-from batching.pickers import OrderedSamples, RhoLoss
+from batching.pickers.diversity import EffectiveRank
+from batching.pickers.jest import Jest
+from batching.pickers.picker import OrderedSamples, RhoLoss
 from batching.plan import Embed, Selection
-from batching.pools import Group
-from batching.swaps import Swaps
-from batching.walk import ProximityWalk
+from batching.rules.adjusted import Adjusted
+from batching.rules.clusters import ClusterDraws, Clusters
+from batching.rules.curriculum import Curriculum
+from batching.rules.designs import Design, PooledDesign
+from batching.rules.guards import Guards
+from batching.rules.oblivious import All, Fixed, Full, Random, Shuffled
+from batching.rules.osgd import OrderedSGD
+from batching.rules.partition import Partitioned
+from batching.rules.picked import Picked
+from batching.rules.pools import Group
+from batching.rules.walk import ProximityWalk
 from losses import Loss
 
 

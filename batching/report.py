@@ -9,8 +9,8 @@ from torch import Tensor
 
 from batching.combinations import Combinations
 from batching.embeddings import Remembered
-from batching.oblivious import random_sets
 from batching.plan import Embed, Plan, Selection
+from batching.rules.oblivious import random_sets
 from batching.seeded import Seed, permutation
 from losses import clip
 

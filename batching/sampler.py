@@ -7,9 +7,9 @@ from torch.utils.data import Sampler
 from typing_extensions import override
 
 from batching.epochs import EpochPlans, refuse_means
-from batching.oblivious import All, Full
 from batching.plan import Embed, Plan, Selection
 from batching.report import Report
+from batching.rules.oblivious import All, Full
 from losses.distributed import Group
 
 Layout = Literal["own", "split", "all"]

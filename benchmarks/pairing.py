@@ -25,14 +25,14 @@ from typing import Any
 
 import torch
 
-from batching.affinity import pair_weights
+from batching.algorithms.affinity import pair_weights
+from batching.algorithms.perfect_matching import pairing_bound
 from batching.embeddings import Embeddings
 from batching.engines.matching import Matching, Solver
-from batching.oblivious import Shuffled
-from batching.partition import Partitioned
-from batching.perfect_matching import pairing_bound
 from batching.plan import Plan, Selection
 from batching.report import hardness
+from batching.rules.oblivious import Shuffled
+from batching.rules.partition import Partitioned
 from benchmarks.pairs import make_pairs
 from benchmarks.record import RESULTS, write_rows
 from benchmarks.scale import peak_mib

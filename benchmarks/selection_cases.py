@@ -15,9 +15,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from batching.engines.engine import Cut, Engine
-from batching.partition import Partitioned
 from batching.plan import Selection
 from batching.registry import make_selection
+from batching.rules.partition import Partitioned
 from losses import clip
 
 POOL = 40

@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch.nn import functional
 
-from batching.oblivious import Shuffled
 from batching.plan import Plan, Selection
+from batching.rules.oblivious import Shuffled
 from batching.seeded import permutation
 
 

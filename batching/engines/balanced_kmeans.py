@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import override
 
-from batching.assignment import balanced_assignment
-from batching.bisection import bisect
+from batching.algorithms.assignment import balanced_assignment
+from batching.algorithms.bisection import bisect
 from batching.engines.bisection import middles
 from batching.engines.engine import Cut, Engine
 

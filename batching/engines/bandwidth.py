@@ -10,8 +10,8 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 from typing_extensions import override
 
+from batching.algorithms.neighbours import Method, k_nearest_graph, nearest
 from batching.engines.engine import Cut, Engine
-from batching.neighbours import Method, k_nearest_graph, nearest
 
 _MOST_DENSE = 8192
 """Pairs of a pool beyond which the quantile of all products is refused."""

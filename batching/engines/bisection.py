@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
-from batching.bisection import bisect
+from batching.algorithms.bisection import bisect
 from batching.engines.engine import Cut, Engine
 from batching.seeded import permutation
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
+from batching.algorithms.neighbours import Method, Neighbours, cross_similarities, k_nearest_graph, nearest
 from batching.engines.bandwidth import near_order
 from batching.engines.engine import Cut, Engine
-from batching.neighbours import Method, Neighbours, cross_similarities, k_nearest_graph, nearest
 from batching.seeded import derived_seed
 
 _HEAVIEST = 1000

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
-from batching.affinity import pair_weights
+from batching.algorithms.affinity import pair_weights
+from batching.algorithms.perfect_matching import Graph, assigned, blossom, improved, sparse_blossom, split_cycles
 from batching.engines.engine import Cut, Engine
-from batching.perfect_matching import Graph, assigned, blossom, improved, sparse_blossom, split_cycles
 from batching.seeded import derived_seed
 
 _COMPLETE = 2000
@@ -156,7 +156,7 @@ class Matching(Engine):
             weights = pair_weights(u.double(), v.double(), batch_size=2, temperature=self.temperature).cpu().numpy()
             i, j = np.triu_indices(n, 1)
             return Graph(n, i, j, weights[i, j])
-        from batching.neighbours import nearest
+        from batching.algorithms.neighbours import nearest
 
         index = nearest(u, v, self.neighbours, seed=seed).index.cpu().numpy()
         rows = np.arange(n)

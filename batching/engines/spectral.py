@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import override
 
-from batching.affinity import pair_weights
-from batching.assignment import balanced_assignment
+from batching.algorithms.affinity import pair_weights
+from batching.algorithms.assignment import balanced_assignment
+from batching.algorithms.kmeans import kmeans_centres
 from batching.engines.engine import Cut, Engine
-from batching.kmeans import kmeans_centres
 from batching.seeded import derived_seed, normals
 
 _LARGEST = 16_384

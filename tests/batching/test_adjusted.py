@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from batching import METHODS, Guards, hardness, make_selection
-from batching.adjusted import Adjusted
-from batching.curriculum import Curriculum
-from batching.designs import Design
+from batching.algorithms.swaps import Swaps
 from batching.engines.bisection import Bisection
-from batching.oblivious import Fixed, Random, Shuffled
-from batching.partition import Partitioned
-from batching.separation import dealt_anew, kept_apart, parted, random_places, replaced, with_room
-from batching.swaps import Swaps
+from batching.rules.adjusted import Adjusted
+from batching.rules.curriculum import Curriculum
+from batching.rules.designs import Design
+from batching.rules.oblivious import Fixed, Random, Shuffled
+from batching.rules.partition import Partitioned
+from batching.rules.separation import dealt_anew, kept_apart, parted, random_places, replaced, with_room
 from losses import make_loss
 
 TAU = 0.1

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from batching.bisection import bisect
+from batching.algorithms.bisection import bisect
 from batching.engines.balanced_kmeans import BalancedKMeans
 from batching.engines.bisection import Bisection, Spread, middles
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batching.clusters import ClusterDraws, Clusters
-from batching.kmeans import kmeans_centres, nearest_centres
+from batching.algorithms.kmeans import kmeans_centres, nearest_centres
+from batching.rules.clusters import ClusterDraws, Clusters
 
 BOTH = [Clusters, ClusterDraws]
 

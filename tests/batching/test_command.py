@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from batching.__main__ import main
+from batching.command.listing import BEGIN, END, listing
 from batching.files import PairFile, read_pairs
-from batching.guards import Guards
-from batching.listing import BEGIN, END, listing
 from batching.registry import METHODS, SELECTIONS, make_selection
 from batching.report import planned
+from batching.rules.guards import Guards
 from losses import make_loss
 
 N, B = 24, 4
@@ -119,8 +119,8 @@ def test_pools_are_read_one_by_one(tmp_path, pairs, monkeypatch):
     asked = []
     embed = PairFile.embed
     monkeypatch.setattr(PairFile, "embed", lambda self, index: asked.append(len(index)) or embed(self, index))
-    monkeypatch.setattr("batching.partition._ON_A_CPU", 1)
-    monkeypatch.setattr("batching.measured._ROWS_AT_ONCE", 8)
+    monkeypatch.setattr("batching.rules.partition._ON_A_CPU", 1)
+    monkeypatch.setattr("batching.command.measured._ROWS_AT_ONCE", 8)
     plan_of([tmp_path / "u.npy", tmp_path / "v.npy"], tmp_path / "plan.npz", "--batches-per-pool", "2")
     assert set(asked) == {8}
 

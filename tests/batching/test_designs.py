@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from batching.designs import Design, PooledDesign
 from batching.engines.engine import Cut, Engine
+from batching.rules.designs import Design, PooledDesign
 from theory.designs import pair_coverage
 
 

@@ -9,11 +9,11 @@ import torch
 from scipy.sparse import csr_array
 from torch.nn import functional
 
+from batching.algorithms.neighbours import nearest
 from batching.engines import bandwidth
 from batching.engines import graph as module
 from batching.engines.bandwidth import Bandwidth, near_order
 from batching.engines.graph import Graph, exact_sizes
-from batching.neighbours import nearest
 from losses import make_loss
 
 ENGINES = [

@@ -9,9 +9,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batching.affinity import pair_weights
+from batching.algorithms.affinity import pair_weights
+from batching.algorithms.perfect_matching import (
+    Graph,
+    blossom,
+    improved,
+    pairing_bound,
+    sparse_blossom,
+    split_cycles,
+)
 from batching.engines.matching import Matching
-from batching.perfect_matching import Graph, blossom, improved, pairing_bound, sparse_blossom, split_cycles
 from losses import clip_sum
 
 ALL = ["auto", "pymatching", "networkx", "assignment"]

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from batching import neighbours as module
-from batching import search
-from batching.neighbours import cross_similarities, k_nearest_graph, nearest
+from batching.algorithms import neighbours as module
+from batching.algorithms import search
+from batching.algorithms.neighbours import cross_similarities, k_nearest_graph, nearest
 
 
 def pairs_of_rows(n, dim, seed=0):

@@ -5,7 +5,8 @@ import itertools
 import pytest
 import torch
 
-from batching import OrderedSGD, make_selection, osgd
+from batching import OrderedSGD, make_selection
+from batching.rules import osgd
 from losses import make_loss
 
 LOSS = make_loss("clip_sum", temperature=0.5)

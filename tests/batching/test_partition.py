@@ -9,13 +9,13 @@ import torch
 import torch.distributed as dist
 from torch.nn.functional import normalize
 
-from batching.adjusted import Adjusted
-from batching.curriculum import Curriculum
+from batching.algorithms.swaps import Swaps
 from batching.engines.bisection import Bisection, Spread
-from batching.guards import Guards
-from batching.oblivious import Random
-from batching.partition import Partitioned
-from batching.swaps import Swaps
+from batching.rules.adjusted import Adjusted
+from batching.rules.curriculum import Curriculum
+from batching.rules.guards import Guards
+from batching.rules.oblivious import Random
+from batching.rules.partition import Partitioned
 
 
 def on_two_ranks(run, monkeypatch):

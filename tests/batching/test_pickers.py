@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batching.diversity import EffectiveRank, spectral_rank
-from batching.jest import Jest
-from batching.picked import Picked
-from batching.pickers import OrderedSamples, RhoLoss, UniformPick
+from batching.pickers.diversity import EffectiveRank, spectral_rank
+from batching.pickers.jest import Jest
+from batching.pickers.picker import OrderedSamples, RhoLoss, UniformPick
+from batching.rules.picked import Picked
 from batching.seeded import uniforms
 from losses import dcl_cross, effective_rank, make_loss
 

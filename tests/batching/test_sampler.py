@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from batching import Report, make_selection
-from batching.oblivious import All, Fixed, Full, Shuffled
-from batching.osgd import OrderedSGD
 from batching.plan import Plan
+from batching.rules.oblivious import All, Fixed, Full, Shuffled
+from batching.rules.osgd import OrderedSGD
 from batching.sampler import PlannedBatchSampler
 from losses import make_loss
 

@@ -12,9 +12,9 @@ from sklearn.cluster import KMeans
 from sklearn.manifold import spectral_embedding as sklearn_embedding
 
 from batching import Partitioned, Spectral, pair_weights
-from batching.assignment import balanced_assignment, shortest_augmenting_paths, transport
+from batching.algorithms.assignment import balanced_assignment, shortest_augmenting_paths, transport
+from batching.algorithms.kmeans import kmeans_centres
 from batching.engines.spectral import block_lanczos, spectral_embedding
-from batching.kmeans import kmeans_centres
 from losses import clip_sum
 
 

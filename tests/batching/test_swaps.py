@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from batching import swaps as module
-from batching.affinity import pair_weights
-from batching.swaps import Swaps, bar, swap_refine
+from batching.algorithms import swaps as module
+from batching.algorithms.affinity import pair_weights
+from batching.algorithms.swaps import Swaps, bar, swap_refine
 
 
 def pairs(*shape, seed=0, dtype=torch.float64):

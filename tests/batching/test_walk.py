@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batching.walk import ProximityWalk, proximity_graph, walks
+from batching.rules.walk import ProximityWalk, proximity_graph, walks
 from losses import clip_sum
 
 

@@ -6,7 +6,7 @@ import pytest
 from torch.utils.data import BatchSampler, ConcatDataset, DataLoader
 
 from batching.adapters.accelerate import planned_loader, planned_samplers
-from batching.oblivious import Shuffled
+from batching.rules.oblivious import Shuffled
 from batching.sampler import PlannedBatchSampler
 
 pytest.importorskip("accelerate")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from batching.adapters.sentence_transformers import Planned, model_embed
-from batching.oblivious import Shuffled
+from batching.rules.oblivious import Shuffled
 
 pytest.importorskip("sentence_transformers")
 

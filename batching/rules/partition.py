@@ -9,12 +9,12 @@ from jaxtyping import Int
 from torch import Tensor
 from typing_extensions import override
 
+from batching.algorithms.swaps import Swaps
 from batching.embeddings import checked
 from batching.engines.engine import Engine
 from batching.plan import Embed, Plan, Selection, everyone
-from batching.pools import Group, shared_out
+from batching.rules.pools import Group, shared_out
 from batching.seeded import Seed, permutation, words
-from batching.swaps import Swaps
 
 _ON_A_CPU, _ON_A_GPU = 2**21, 2**28
 """Entries of the pools' weight matrices that are worked on side by side."""

@@ -4,10 +4,10 @@ name            chooses                                            reference    
 UniformPick     at random (the control)                            never        here
 OrderedSamples  the pairs of largest loss                          never        here
 RhoLoss         the pairs whose loss most exceeds a reference's    required     here
-Jest            chunks of pairs that are learnable together        optional     batching.jest
-EffectiveRank   pairs in as many directions as possible            never        batching.diversity
+Jest            chunks of pairs that are learnable together        optional     batching.pickers.jest
+EffectiveRank   pairs in as many directions as possible            never        batching.pickers.diversity
 
-`batching.picked.Picked` cuts the pools and makes plans of the choices.
+`batching.rules.picked.Picked` cuts the pools and makes plans of the choices.
 """
 
 from abc import ABC, abstractmethod
@@ -131,7 +131,7 @@ class OrderedSamples(Picker):
     it is the pool that grows with pool_factor, at a fixed batch size. A classifier's losses stay what they were;
     the chosen pairs of a contrastive loss form a new batch, and have fewer negatives than in the pool.
 
-    `batching.osgd.OrderedSGD` is the other reading, which orders whole batches.
+    `batching.rules.osgd.OrderedSGD` is the other reading, which orders whole batches.
 
     Args:
         loss: Its settings are bound, and it keeps no state.

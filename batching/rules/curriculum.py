@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 from typing_extensions import override
 
-from batching.adjusted import Adjusted
-from batching.oblivious import Shuffled
-from batching.partition import Partitioned
 from batching.plan import Embed, Plan, Selection
+from batching.rules.adjusted import Adjusted
+from batching.rules.oblivious import Shuffled
+from batching.rules.partition import Partitioned
 from batching.seeded import Seed
 
 

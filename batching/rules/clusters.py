@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
+from batching.algorithms.kmeans import kmeans_centres, nearest_centres
 from batching.embeddings import checked
-from batching.kmeans import kmeans_centres, nearest_centres
 from batching.plan import Embed, Plan, Selection, none_left
 from batching.seeded import Seed, permutation, uniforms, words
 

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from batching.config import EVERY, PlanConfig
+from batching.command.config import EVERY, PlanConfig
+from batching.command.measured import Measured, check_fits, hardness_in, measured
 from batching.files import PairFile, read_pairs, write_plan
-from batching.guards import Guards
-from batching.measured import Measured, check_fits, hardness_in, measured
-from batching.oblivious import Shuffled
 from batching.plan import Selection
 from batching.registry import make_selection
+from batching.rules.guards import Guards
+from batching.rules.oblivious import Shuffled
 from losses import make_loss
 
 _COLUMNS = {

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn import functional
 
-from batching.search import Neighbours, among_all, in_lists, in_shards
+from batching.algorithms.search import Neighbours, among_all, in_lists, in_shards
 from batching.seeded import Seed
 
 Method = Literal["auto", "exact", "shards", "faiss"]

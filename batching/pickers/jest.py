@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import override
 
-from batching.pickers import Picker, Views, largest
+from batching.pickers.picker import Picker, Views, largest
 from batching.seeded import Seed, uniforms
 from losses.checks import check_positive
 from losses.numerics import softplus

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import override
 
-from batching.pickers import Picker, Views
+from batching.pickers.picker import Picker, Views
 from batching.seeded import Seed, uniforms
 
 _LARGEST_EXACT = 64

@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from batching.algorithms.swaps import Swaps, bar, swap_refine
 from batching.embeddings import Embeddings
-from batching.guards import Relation
+from batching.rules.guards import Relation
 from batching.seeded import Seed, permutation, words
-from batching.swaps import Swaps, bar, swap_refine
 
 Batches = Int[Tensor, "*replicates k batch"]
 

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from batching.algorithms.neighbours import nearest
 from batching.embeddings import Embeddings, checked
-from batching.neighbours import nearest
 
 
 @dataclass(frozen=True, eq=False)

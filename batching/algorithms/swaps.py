@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from batching.affinity import pair_weights
+from batching.algorithms.affinity import pair_weights
 
 _BLOCK = 64
 """Rows whose best exchange is looked for at a time."""

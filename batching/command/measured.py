@@ -18,10 +18,10 @@ from tqdm import trange
 
 from batching.combinations import Combinations
 from batching.files import PairFile
-from batching.oblivious import All
-from batching.osgd import OrderedSGD
 from batching.plan import Embed, Plan, Selection
 from batching.report import coverage, hardness, purity
+from batching.rules.oblivious import All
+from batching.rules.osgd import OrderedSGD
 
 MOST_LISTED = 100_000
 """Batches of "all" that are written down."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from batching.embeddings import checked
-from batching.pickers import Picker
+from batching.pickers.picker import Picker
 from batching.plan import Embed, Plan, Selection, none_left
 from batching.seeded import Seed, permutation
 
@@ -23,7 +23,7 @@ class Picked(Selection):
     An epoch is n_pairs // batch_size updates as elsewhere; during it every pair is a candidate pool_factor times.
 
     Args:
-        picker: See `batching.pickers`.
+        picker: See `batching.pickers.picker`.
         pool_factor: Size of the pool in batches, rounded to pairs; at 1 everything is picked, whatever the rule.
         reference: Embeddings of a fixed reference model by numbers of pairs, where the picker compares with one.
 

@@ -8,13 +8,13 @@ from jaxtyping import Int
 from torch import Tensor
 from typing_extensions import override
 
+from batching.algorithms.swaps import Swaps
 from batching.embeddings import Embeddings, Remembered
-from batching.guards import Guards, Relation
-from batching.partition import Partitioned
 from batching.plan import Embed, Plan, Selection
+from batching.rules.guards import Guards, Relation
+from batching.rules.partition import Partitioned
+from batching.rules.separation import Batches, dealt_anew, kept_apart, random_places, replaced, with_room
 from batching.seeded import Seed, permutation
-from batching.separation import Batches, dealt_anew, kept_apart, random_places, replaced, with_room
-from batching.swaps import Swaps
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What rules and engines compute with: weights, neighbours, bisection, k-means, assignment, matching, exchanges."""

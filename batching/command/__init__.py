@@ -1,0 +1,1 @@
+"""`python -m batching`: batches for the embeddings in a file."""

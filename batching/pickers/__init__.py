@@ -1,0 +1,1 @@
+"""How one batch is picked from a pool of candidates, with the weights of the moment."""
