@@ -14,6 +14,8 @@ _LARGE = 512
 """From this size on transfers between clusters are cheaper than a column for each place in one ..."""
 _MOST_CLUSTERS = 128
 """... unless there are more clusters than this."""
+_PRICINGS = 6
+"""Of each cluster before items move."""
 
 
 def balanced_assignment(
@@ -53,8 +55,9 @@ def balanced_assignment(
 def transport(cost: Float[np.ndarray, "items clusters"], size: int) -> Int[np.ndarray, " items"]:
     """The same by successive shortest paths between clusters, for one problem.
 
-    Every item begins in its cheapest cluster, which is optimal but for the sizes. While a cluster is overfull,
-    items move along the cheapest chain of transfers from an overfull cluster to one with room: a transfer from a
+    Every item begins in its cheapest cluster, which is optimal but for the sizes; prices of the clusters, that add
+    the same to every balanced placement, make most clusters nearly full at once. While a cluster is overfull, items
+    move along the cheapest chain of transfers from an overfull cluster to one with room: a transfer from a
     to b takes the item of a for which cost[i, b] - cost[i, a] is least. Each chain is found by Bellman and Ford's
     iteration over the clusters (a transfer may pay, a cycle of them cannot) and keeps the placement optimal for
     the sizes that it has.
@@ -65,6 +68,7 @@ def transport(cost: Float[np.ndarray, "items clusters"], size: int) -> Int[np.nd
         Ahuja, Magnanti and Orlin, 1993, "Network flows", Section 9.7 (successive shortest paths).
     """
     cost = cost.astype(np.float64)
+    cost += _prices(cost, size)
     clusters = cost.shape[1]
     least = 1e-13 * np.abs(cost).max()  # a shorter way by less is rounding, and could close a cycle
     label = cost.argmin(1)
@@ -99,6 +103,22 @@ def transport(cost: Float[np.ndarray, "items clusters"], size: int) -> Int[np.nd
             end = start
         count[end] -= 1
     return label
+
+
+def _prices(cost: Float[np.ndarray, "items clusters"], size: int) -> Float[np.ndarray, " clusters"]:
+    """Prices at which each cluster would be the cheapest for about `size` items: coordinate ascent of the dual.
+
+    One cluster after the other gets the price at which exactly `size` items prefer it to all others at theirs.
+    """
+    n, clusters = cost.shape
+    priced, price = cost.copy(), np.zeros(clusters)
+    for _ in range(_PRICINGS if clusters > 1 else 0):
+        for c in range(clusters):
+            priced[:, c] = np.inf
+            margin = priced.min(1) - cost[:, c]
+            price[c] = np.partition(margin, (n - size - 1, n - size))[n - size - 1 : n - size + 1].mean()
+            priced[:, c] = cost[:, c] + price[c]
+    return price
 
 
 def _sorted_transfers(cost: np.ndarray, members: np.ndarray, start: int) -> list[list[tuple[float, int]]]:
