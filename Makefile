@@ -49,9 +49,7 @@ test-all: ## all tests that this machine can run
 	$(RUN) -m pytest
 
 bench: bench-selection ## measured ratios, side by side on this machine, into benchmarks/results (SOURCE: the original code)
-	if test -d $(SOURCE); then $(RUN) -m benchmarks.throughput --source $(SOURCE); fi
-	$(RUN) -m figures
-	$(RUN) -m figures.readme
+	if test -d $(SOURCE); then $(RUN) -m benchmarks.throughput --source $(SOURCE) && $(RUN) -m figures.readme; fi
 
 bench-losses: ## losses: one large batch, and against other libraries, into benchmarks/results (needs the peers extra)
 	$(RUN) -m benchmarks.scale
@@ -62,6 +60,7 @@ bench-losses: ## losses: one large batch, and against other libraries, into benc
 bench-selection: ## selections: hardness, time and memory of every method, into benchmarks/results
 	$(RUN) -m benchmarks.selection
 	$(RUN) -m benchmarks.pairing
+	$(RUN) -m figures
 	$(RUN) -m figures.readme
 
 results: ## recompute the committed tables of the synthetic studies (CPU, minutes)

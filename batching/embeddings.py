@@ -31,6 +31,8 @@ def checked(
     """
     if u.shape != v.shape:
         raise ValueError(f"u and v must have the same shape, got {tuple(u.shape)} and {tuple(v.shape)}")
+    if u.dtype != v.dtype:
+        raise ValueError(f"u and v must have the same precision, got {u.dtype} and {v.dtype}")
     half = u.dtype in (torch.float16, torch.bfloat16)
     u, v = (x.float() if half else x for x in (u, v))
     for name, x in (("u", u), ("v", v)):
@@ -97,6 +99,12 @@ class Remembered:
         """Which of these pairs were asked for."""
         assert self._known is not None
         return self._known.gather(-1, index.flatten(-2).to(self._known.device)).reshape(index.shape)
+
+    def seen(self) -> Int[Tensor, "*replicates m"]:
+        """The pairs that were asked for, as many of each replicate."""
+        assert self._known is not None
+        fewest = int(self._known.sum(-1).min())
+        return self._known.int().argsort(dim=-1, descending=True, stable=True)[..., :fewest]
 
     def holding(self, index: Int[Tensor, "*replicates k batch"]) -> Embeddings:
         """A table of all pairs in which those of these batches are known; what is missing is asked for now."""

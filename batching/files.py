@@ -86,7 +86,7 @@ def read_pairs(
 
     Raises:
         ValueError: If a file or a part is missing, shapes do not fit, or a row is zero, not finite, or, without
-            `normalise`, not of unit length (to 1e-3; to 0.025 in half precision, which is then made exact).
+            `normalise`, not of unit length (to 5e-4; to 0.025 in half precision, which is then made exact).
     """
     parts = _parts(paths)
     for name, path in (("label", label), ("index", index)):
@@ -101,6 +101,8 @@ def read_pairs(
         )
     for name, rows in (("u", u), ("v", v)):
         _check_rows(name, rows, normalise=normalise)
+    if str(u.dtype) != str(v.dtype):
+        raise ValueError(f"u and v must have the same precision, got {u.dtype} and {v.dtype}")
     numbers = {name: _numbers(name, parts[name], len(u)) for name in ("label", "index") if name in parts}
     device = device or torch.device("cpu")
     return PairFile(u, v, numbers.get("label"), numbers.get("index"), normalise, device)

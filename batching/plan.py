@@ -126,7 +126,10 @@ class Selection(ABC):
 
     @abstractmethod
     def updates_per_epoch(self, n_pairs: int, batch_size: int) -> int:
-        """Updates that count as one epoch: n_pairs // batch_size, or 1 where an update sees every pair."""
+        """Updates that count as one epoch.
+
+        n_pairs // batch_size; fewer where pools or designs leave more pairs out; 1 where an update sees them all.
+        """
 
     @abstractmethod
     def plan(self, n_pairs: int, batch_size: int, *, seed: Seed, epoch: int, embed: Embed) -> Plan:

@@ -25,9 +25,9 @@ from batching.rules.oblivious import All, Fixed, Full, Random, Shuffled
 from batching.rules.osgd import OrderedSGD
 from batching.rules.partition import Partitioned
 from batching.rules.picked import Picked
-from batching.rules.pools import Group
 from batching.rules.walk import ProximityWalk
 from losses import Loss
+from losses.distributed import Group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ class Settings:
     Args:
         loss: What batches and pairs are scored with, its settings bound, see `losses.make_loss`.
         temperature: Of weights between pairs.
-        candidates: Random batches to choose from, None for all there are; or random pairs of which a
-            tenth, the nearest, are neighbours, None for 1,000.
+        candidates: Random batches to choose from, None for all there are.
+        walk_candidates: Random pairs for each pair, of which a tenth, the nearest, are its neighbours.
         keep: How many of them to train on.
         batches_per_pool: Batches made from one pool; None for one pool of all pairs.
         replan: Plan all pools at the start of an epoch, or each when its turn comes.
@@ -53,6 +53,7 @@ class Settings:
     loss: Loss
     temperature: float
     candidates: int | None = None
+    walk_candidates: int = 1000
     keep: int = 1
     batches_per_pool: int | None = None
     replan: Literal["epoch", "pool"] = "epoch"
@@ -163,7 +164,7 @@ METHODS: dict[str, Method] = {
     ),
     "graph": Method(
         lambda s: s.partition(s.graph(s.window_start), s.swaps),
-        "partition of the nearest-neighbour graph by METIS, then exchanges: the hardest",
+        "partition of the nearest-neighbour graph by METIS, then exchanges",
         "Karypis and Kumar 1998",
         ("temperature", "neighbours", "window_start", *_POOLS),
         aliases=("metis",),
@@ -194,10 +195,10 @@ METHODS: dict[str, Method] = {
         towards="hard",
     ),
     "curriculum": Method(
-        lambda s: Curriculum(s.partition(Bisection())),
+        lambda s: Curriculum(Partitioned(Bisection(), features=s.teacher, group=s.group)),
         "random unions of clusters whose size doubles at given epochs",
         "Dahiya et al. 2023 (NGAME), 2207.04452",
-        _POOLS,
+        ("teacher", "group"),
         aliases=("ngame",),
         towards="hard",
     ),
@@ -218,10 +219,10 @@ METHODS: dict[str, Method] = {
         towards="hard",
     ),
     "walk": Method(
-        lambda s: ProximityWalk(candidates=s.candidates or 1000, edges=max(1, (s.candidates or 1000) // 10)),
+        lambda s: ProximityWalk(candidates=s.walk_candidates, edges=max(1, s.walk_candidates // 10)),
         "random walks with restart on a graph of near pairs, which are looked for among random candidates",
         "Yang et al. 2023 (BatchSampler), 2306.03355",
-        ("candidates",),
+        ("walk_candidates",),
         aliases=("batchsampler",),
         towards="hard",
     ),
@@ -282,6 +283,7 @@ def make_selection(
     guards: Guards | None = None,
     refresh: int = 1,
     candidates: int | None = None,
+    walk_candidates: int = 1000,
     keep: int = 1,
     batches_per_pool: int | None = None,
     replan: Literal["epoch", "pool"] = "epoch",
@@ -304,6 +306,7 @@ def make_selection(
         guards: Which pairs must not meet.
         refresh: Epochs that a plan is used for.
         candidates: See `Settings`.
+        walk_candidates: See `Settings`.
         keep: See `Settings`.
         batches_per_pool: See `Settings`.
         replan: See `Settings`.
@@ -319,10 +322,20 @@ def make_selection(
     """
     name = canonical_name(name)
     method = METHODS[name]
+    by_similarity = guards is not None and guards.by_similarity
+    for setting, value in (("teacher", teacher), ("reference", reference)):
+        if value is not None and setting not in method.heeds and not (setting == "teacher" and by_similarity):
+            others = [other for other in SELECTIONS if setting in METHODS[other].heeds]
+            raise ValueError(
+                f"{name} has no use for a {setting}; leave it out, or choose one of {', '.join(others)}"
+            )
+    if refresh > 1 and method.scope == "step":
+        raise ValueError(f"{name} picks every batch with the weights of the moment, got refresh {refresh}; set 1")
     given = Settings(
         loss=loss,
         temperature=temperature,
         candidates=candidates,
+        walk_candidates=walk_candidates,
         keep=keep,
         batches_per_pool=batches_per_pool,
         replan=replan,

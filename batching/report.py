@@ -41,7 +41,8 @@ def planned(
     """The rule's plan, and in its `info` what it is like.
 
     seconds          wall time of planning, the embeddings' included
-    hardness_before  mean in-batch loss (`losses.clip` at this temperature, nats) of random batches of the same rows
+    hardness_before  mean in-batch loss (`losses.clip` at this temperature, nats) of random batches, of the
+                     same rows or, where batches overlap, of all rows that the rule looked at
     hardness         the same of the batches planned
     purity           share of the pairs within batches that have the same label, where there are labels
     coverage         part of all N(N-1)/2 pairs of pairs that meet in a batch of this plan
@@ -53,13 +54,15 @@ def planned(
     memory = Remembered(embed, n_pairs)
     start = time.perf_counter()
     plan = rule.plan(n_pairs, batch_size, seed=seed, epoch=epoch, embed=memory)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     info: dict[str, str | int | float] = {**plan.info, "seconds": time.perf_counter() - start}
     if isinstance(plan.batches, Combinations):
         return replace(plan, info={**info, "coverage": 1.0 if batch_size > 1 else 0.0})
     if memory.used:
         measured = _embedded(plan.batches, memory)
         kept = memory.holding(measured)
-        info["hardness_before"] = hardness(kept, _at_random(rule, measured, seed, epoch), temperature)
+        info["hardness_before"] = hardness(kept, _at_random(rule, measured, memory, seed, epoch), temperature)
         info["hardness"] = hardness(kept, measured, temperature)
     if labels is not None:
         info["purity"] = purity(plan.batches, labels)
@@ -136,16 +139,15 @@ def _meetings(batches: Int[Tensor, "k batch"], n_pairs: int) -> int:
     return len(met) * every
 
 
-def _at_random(rule: Selection, batches: Int[Tensor, "*replicates k batch"], seed: Seed, epoch: int) -> Tensor:
-    """Random batches of the rows of a plan, as many and as large."""
+def _at_random(
+    rule: Selection, batches: Int[Tensor, "*replicates k batch"], memory: Remembered, seed: Seed, epoch: int
+) -> Tensor:
+    """Random batches, as many and as large: of the same rows, or, where rows were chosen, of all that were seen."""
     if rule.disjoint:
         flat = batches.flatten(-2)
         order = permutation(seed, "hardness before", epoch, flat.shape[-1], device=flat.device)
         return flat.gather(-1, order).reshape(batches.shape)
-    sets = batches.reshape(-1, *batches.shape[-2:])  # rows of overlapping batches would meet themselves
-    rows = [one.unique() for one in sets]
+    seen = memory.seen().to(batches.device)
     k, size = batches.shape[-2:]
-    drawn = [random_sets(r, "hardness before", epoch, k, size, len(own)) for r, own in enumerate(rows)]
-    return torch.stack([own[some.to(own.device)] for own, some in zip(rows, drawn, strict=True)]).reshape_as(
-        batches
-    )
+    places = random_sets(seed, "hardness before", epoch, k, size, seen.shape[-1]).to(batches.device)
+    return seen.gather(-1, places.flatten(-2)).reshape(batches.shape)

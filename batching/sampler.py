@@ -1,12 +1,16 @@
 """Planned batches for any `DataLoader`: a batch sampler that asks a selection rule for them."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any, Literal
 
 from torch.utils.data import Sampler
 from typing_extensions import override
 
+from batching.algorithms.swaps import Swaps
+from batching.engines.engine import Engine
 from batching.epochs import EpochPlans, refuse_means
+from batching.pickers.picker import Picker
 from batching.plan import Embed, Plan, Selection
 from batching.report import Report
 from batching.rules.oblivious import All, Full
@@ -203,7 +207,7 @@ class PlannedBatchSampler(Sampler[list[int]]):
     def _sizes(self) -> dict[str, str | int]:
         """What has to be as it was."""
         return {
-            "selection": type(self.selection).__name__,
+            "selection": _kinds(self.selection),
             "seed": self.seed,
             "n_pairs": self._plans.n_pairs,
             "batch_size": self.batch_size,
@@ -226,3 +230,10 @@ class PlannedBatchSampler(Sampler[list[int]]):
         if self.layout == "split":
             batch = batch.narrow(0, self.rank * self.batch_size, self.batch_size)
         return batch.tolist()
+
+
+def _kinds(stage: object) -> str:
+    """What a rule is made of, without the numbers and tensors in it: Adjusted(Partitioned(Bisection, Swaps))."""
+    inside = [getattr(stage, field.name) for field in fields(stage)] if is_dataclass(stage) else []
+    parts = [_kinds(part) for part in inside if isinstance(part, Selection | Engine | Picker | Swaps)]
+    return type(stage).__name__ + (f"({', '.join(parts)})" if parts else "")

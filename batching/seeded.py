@@ -68,12 +68,17 @@ def permutation(
 
     Sorting random words gives every order the same probability, up to that of a tie (n^2 / 2^65).
     """
-    return words(seed, purpose, epoch, n, device=device).argsort(dim=-1, stable=True)
+    return words(seed, purpose, epoch, n, device=device).argsort(dim=-1, stable=True).to(device)
 
 
 def derived_seed(seed: int, purpose: str, epoch: int = 0) -> int:
     """A seed of 63 bits for another generator (`torch.manual_seed`, numpy, ...); microseconds, no tensor."""
     return _mix_int(_key(purpose, epoch) ^ _mix_int(seed & _MASK)) >> 1
+
+
+def as_seeds(seed: Seed) -> Int[Tensor, " replicates"]:
+    """The seed of each replicate; of one where there is one seed, of which 64 bits count."""
+    return seed if isinstance(seed, Tensor) else torch.tensor([_signed(seed)])
 
 
 def _key(purpose: str, epoch: int) -> int:

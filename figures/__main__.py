@@ -9,11 +9,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures import gap_curves, heatmaps
+from figures import gap_curves, heatmaps, selection_cost
 from figures.style import use_style
 from figures.table import DATA, STUDY, read_runs, synthetic_curves, synthetic_grams, synthetic_results
 
 OUT = Path(__file__).parent / "out"
+SELECTION = Path(__file__).parent.parent / "benchmarks" / "results" / "selection_cpu.csv"
+"""What `make bench-selection` measured."""
 
 
 def figures_of(results: pd.DataFrame, curves: pd.DataFrame, grams: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
@@ -58,6 +60,9 @@ def main(arguments: Sequence[str]) -> None:
     for name, figure in figures_of(*tables):
         save(figure, options.out, name)
         sys.stdout.write(f"{options.out / name}.pdf, .png\n")
+    if SELECTION.exists():
+        save(selection_cost.draw(pd.read_csv(SELECTION)), options.out, "selection_cost")
+        sys.stdout.write(f"{options.out / 'selection_cost'}.pdf, .png\n")
 
 
 def _draw_runs(folders: Sequence[Path]) -> None:

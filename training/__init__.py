@@ -6,7 +6,8 @@ fit(task, selection=rule, loss=make_loss("nt_xent", temperature=0.1), ..., run=r
 run.finish({"recall_at_1": ...})
 """
 
-from training.command import default_folder, parse_preset, resolve_device, run_command
+from batching.device import resolve_device
+from training.command import default_folder, parse_preset, run_command
 from training.config import TrainingConfig
 from training.descent import GradientDescent
 from training.loop import Moment, fit

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from hashlib import sha256
 from math import comb
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
@@ -43,6 +44,7 @@ class TrainingConfig:
         "pool_batches": (1, UNBOUNDED),
         "pool_factor": (1, UNBOUNDED),
         "neighbours": (1, UNBOUNDED),
+        "walk_candidates": (1, UNBOUNDED),
         "window_start": (0, UNBOUNDED),
         "communities": (1, UNBOUNDED),
         "random_fraction": (0, 1),
@@ -64,13 +66,14 @@ class TrainingConfig:
 
     selection: SelectionName = "shuffled"
     candidates: int | None
-    """For osgd: random batches to score, None for all that there are. For walk: random pairs to look for near ones
-    among, None for 1,000."""
+    """For osgd: random batches to score; None for all that there are."""
     keep: int
     """For osgd: how many of them, those of largest loss, to train on."""
     pool_batches: int | None
-    """For partitions (spectral, balanced, kmeans, graph, communities, bandwidth, matching, curriculum, spread) and
+    """For partitions (spectral, balanced, kmeans, graph, communities, bandwidth, matching, spread) and
     pooled-design: batches made from one pool of pairs; None for one pool of all (pooled-design: B)."""
+    walk_candidates: int = 1000
+    """For walk: random pairs for each pair, of which a tenth, the nearest, are its neighbours."""
     replan: Replan = "epoch"
     """For partitions: form all batches at the start of an epoch, or pool by pool with the weights of then."""
     neighbours: int = 16
@@ -80,8 +83,8 @@ class TrainingConfig:
     pool_factor: float = 4.0
     """For ordered, rho, jest and effective-rank: pairs from which a batch is picked, in batches."""
     teacher: Path | None = None
-    """For partitions and clusters: a file (.npz or .pt with u and v, as `python -m batching` reads) of a teacher's
-    embeddings of the training pairs, in their order, to plan by instead of the current ones."""
+    """For partitions, clusters and guards by similarity: a file of a teacher's embeddings of the training pairs, in
+    their order, to plan by instead of the current ones; .npz or .pt, as `python -m batching` reads them."""
     reference: Path | None = None
     """For rho and jest: a file of a reference model's embeddings."""
     communities: int | None = None
@@ -89,7 +92,7 @@ class TrainingConfig:
     random_fraction: float = 0.0
     """Part of each batch, from 0 to 1, that is dealt anew at random."""
     refresh: int = 1
-    """Epochs that a plan is used for, in new orders."""
+    """Times that a plan is used, in new orders, before the next is made; a partition's are epochs."""
     max_similarity: float | None = None
     """Pairs never share a batch if one is as near to the other as this part of its positive; 0.95 is usual."""
     skip_nearest: int = 0
@@ -188,6 +191,7 @@ class TrainingConfig:
             guards=Guards(labels=labels, max_similarity=self.max_similarity, skip_nearest=self.skip_nearest),
             refresh=self.refresh,
             candidates=self.candidates,
+            walk_candidates=self.walk_candidates,
             keep=self.keep,
             batches_per_pool=self.pool_batches,
             replan=self.replan,
@@ -202,6 +206,9 @@ class TrainingConfig:
         """Everything that the result depends on, ready for JSON."""
         kept = asdict(self)
         del kept["out"], kept["overwrite"]
+        for name in ("teacher", "reference"):
+            if (path := kept[name]) is not None:
+                kept[f"{name}_sha256"] = sha256(path.read_bytes()).hexdigest()
         return {name: str(value) if isinstance(value, Path) else value for name, value in kept.items()}
 
 

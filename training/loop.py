@@ -24,6 +24,7 @@ class Moment:
 
     update: int
     epoch: int
+    """Plans that were used up: epochs, where a plan is one."""
     pairs_seen: int
     """Pairs that took part in a batch so far, counted as often as they did."""
     loss: Float[Tensor, "*replicates"] | None

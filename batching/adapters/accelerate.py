@@ -37,8 +37,8 @@ def planned_loader(
 
     together with the callback of `batching.adapters.transformers`.
 
-    To resume under accelerate, save `planned_sampler(loader).state_dict(epoch=epoch, position=step + 1)`, and then
-    give it to `load_state_dict` and the epoch to `loader.set_epoch`; no `skip_first_batches`. What
+    To resume under accelerate, save `planned_samplers(loader)[0].state_dict(epoch=epoch, position=step + 1)`, and
+    then give it to `load_state_dict` and the epoch to `loader.set_epoch`; no `skip_first_batches`. What
     `register_for_checkpointing` would save is a batch ahead of training, since the loader is.
 
     Args:

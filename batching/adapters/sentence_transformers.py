@@ -1,4 +1,4 @@
-"""Planned batches for `SentenceTransformerTrainer` (sentence-transformers >= 5).
+"""Planned batches for `SentenceTransformerTrainer` (sentence-transformers >= 5.7).
 
     args = SentenceTransformerTrainingArguments(batch_sampler=Planned(rule, embed=partial(model_embed, model)), ...)
     SentenceTransformerTrainer(model, args, train_dataset=..., loss=..., callbacks=[plan_callback()])
@@ -30,7 +30,8 @@ class Planned:
 
     The trainer calls it for the training set, for every part of one that is a `DatasetDict`, and for an evaluation
     set, whose loss then is that of planned batches, too. Its own sampler settings do not matter: batches are
-    always full. The trainer saves its arguments with every checkpoint; `embed`, and so the model, is left out.
+    always full. The trainer saves its arguments with every checkpoint; of the rule only its description is saved,
+    and `embed`, and so the model, is left out.
 
     Args:
         selection: The rule.
@@ -55,8 +56,8 @@ class Planned:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without `embed`."""
-        return {"selection": self.selection, "embed": None, "seed": self.seed}
+        """Words instead of the rule and without `embed`: both may hold what cannot be saved."""
+        return {"selection": repr(self.selection), "embed": None, "seed": self.seed}
 
 
 def model_embed(

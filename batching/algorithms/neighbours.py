@@ -11,7 +11,7 @@ from torch.nn import functional
 from batching.algorithms.search import Neighbours, among_all, in_lists, in_shards
 from batching.seeded import Seed
 
-Method = Literal["auto", "exact", "shards", "faiss"]
+Search = Literal["auto", "exact", "shards", "faiss"]
 
 _EXACT = 16_384
 """Pairs up to which "auto" looks at all of them on a CPU."""
@@ -24,7 +24,7 @@ def nearest(
     *,
     window_start: int = 0,
     max_similarity: float | None = None,
-    method: Method = "auto",
+    method: Search = "auto",
     seed: Seed = 0,
 ) -> Neighbours:
     """The k nearest pairs of each pair by x_i.x_j, where x = (u + v) / |u + v|.

@@ -15,7 +15,7 @@ Weigh = Callable[[Int[np.ndarray, " edges"], Int[np.ndarray, " edges"]], Float[n
 """The weights of any edges, whether or not they are among a graph's."""
 
 
-class Graph(NamedTuple):
+class WeightedEdges(NamedTuple):
     """Rows 0 .. n - 1 and the weighted edges among which a matching is looked for, i < j, each once."""
 
     n: int
@@ -57,7 +57,7 @@ def pairing_bound(weights: Float[Tensor, "*pools n n"]) -> Float[Tensor, "*pools
     return torch.tensor(best, dtype=weights.dtype, device=weights.device).reshape(weights.shape[:-2])
 
 
-def sparse_blossom(graph: Graph) -> Int[np.ndarray, " n"]:
+def sparse_blossom(graph: WeightedEdges) -> Int[np.ndarray, " n"]:
     """Each row's partner in the perfect matching of largest weight, by pymatching.
 
     pymatching pairs up "detection events" by shortest paths of least total cost. With an event at every row and
@@ -80,7 +80,7 @@ def sparse_blossom(graph: Graph) -> Int[np.ndarray, " n"]:
     return mate
 
 
-def blossom(graph: Graph) -> Int[np.ndarray, " n"]:
+def blossom(graph: WeightedEdges) -> Int[np.ndarray, " n"]:
     """Each row's partner in the perfect matching of largest weight, by networkx; O(n^3) in Python."""
     import networkx
 
@@ -92,7 +92,7 @@ def blossom(graph: Graph) -> Int[np.ndarray, " n"]:
     return mate
 
 
-def assigned(graph: Graph) -> tuple[Int[np.ndarray, " n"], float]:
+def assigned(graph: WeightedEdges) -> tuple[Int[np.ndarray, " n"], float]:
     """The permutation p of largest sum_i w_i,p(i) along edges, p(i) != i, and half that sum.
 
     Half, because it then is a bound on the weight of any matching in the graph, see `pairing_bound`.
@@ -152,7 +152,7 @@ def split_cycles(
     return mate, np.array(left, np.int64)
 
 
-def improved(graph: Graph, mate: Int[np.ndarray, " n"], weigh: Weigh) -> tuple[Int[np.ndarray, " n"], int]:
+def improved(graph: WeightedEdges, mate: Int[np.ndarray, " n"], weigh: Weigh) -> tuple[Int[np.ndarray, " n"], int]:
     """Exchange partners along edges {i, j} while w_ij + w_i'j' - w_ii' - w_jj' > 0 (i' is the partner of i).
 
     In each round those exchanges are made that gain most for both batches that they touch, so that no gain is

@@ -27,7 +27,7 @@ Forbidden = Callable[
 
 @dataclass(frozen=True)
 class Swaps:
-    """The refinement stage: raises the hardness of batches that any engine made, and keeps their sizes.
+    """The refinement stage: raises the pair weight inside batches that any engine made, and keeps their sizes.
 
     Works on shards, runs of consecutive batches, whose weights are held; a second round takes runs that begin in
     the middle of those of the first. Engines list near batches one after the other, so that shards hold those
@@ -50,6 +50,17 @@ class Swaps:
     rounds: int = 2
     shard: int | None = None
     towards: Literal["hard", "easy"] = "hard"
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be positive, got {self.temperature}; that of the loss is usual")
+        if min(self.sweeps, self.rounds, 2 if self.shard is None else self.shard) < 1:
+            raise ValueError(
+                f"sweeps, rounds and shard must be at least 1, got {self.sweeps}, {self.rounds}, {self.shard}"
+            )
+        if self.towards not in ("hard", "easy"):
+            raise ValueError(f"towards must be 'hard' or 'easy', got {self.towards!r}")
 
     def refine(
         self,

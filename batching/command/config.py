@@ -59,6 +59,8 @@ class PlanConfig:
     loss: Annotated[str, tyro.conf.arg(help=f"For osgd, ordered, rho: one of {', '.join(PAIR_LOSSES)}.")] = "clip"
     candidates: int | None = None
     """For osgd: random batches to score; None for all that there are."""
+    walk_candidates: int = 1000
+    """For walk: random pairs for each pair, of which a tenth, the nearest, are its neighbours."""
     keep: int = 1
     """For osgd: how many of the candidates, those of largest loss, to keep."""
     batches_per_pool: int | None = None
@@ -79,7 +81,7 @@ class PlanConfig:
     random_fraction: float = 0.0
     """Part of each batch that is dealt anew at random, 0 to 1."""
     refresh: int = 1
-    """Epochs that a plan holds."""
+    """Times that a plan is used, in new orders: so many epochs of batches are written."""
     apart: tuple[Literal["label", "index"], ...] = ()
     """Keep pairs of the same label, or of the same index, apart."""
     max_similarity: float | None = None

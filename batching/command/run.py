@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from batching.command.config import EVERY, PlanConfig
 from batching.command.measured import Measured, check_fits, hardness_in, measured
+from batching.device import resolve_device
 from batching.files import PairFile, read_pairs, write_plan
 from batching.plan import Selection
 from batching.registry import make_selection
@@ -116,7 +117,7 @@ def run(config: PlanConfig) -> dict[str, Measured]:
     for name in tqdm(config.names, disable=None if config.selection == EVERY else True, leave=False):
         try:
             found[name] = _one(name, config, inputs, before)
-        except (ValueError, ImportError, MemoryError, RuntimeError) as error:
+        except (ValueError, ImportError, MemoryError, torch.OutOfMemoryError) as error:
             # Of all methods, one that lacks a library or memory is no reason to lose the others.
             if config.selection != EVERY:
                 raise
@@ -205,18 +206,3 @@ def _versions() -> dict[str, str]:
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-
-
-def resolve_device(name: str) -> torch.device:
-    """Find the device of this name; "auto" is a GPU if there is one.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.partition(":")[0] not in ("cpu", "cuda"):
-        raise ValueError(f"--device must be auto, cpu or cuda (or cuda:0, ...), got {name!r}")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"--device {name} needs an NVIDIA GPU that torch can use; there is none, use --device cpu")
-    return torch.device(name)

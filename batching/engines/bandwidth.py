@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 from typing_extensions import override
 
-from batching.algorithms.neighbours import Method, k_nearest_graph, nearest
+from batching.algorithms.neighbours import Search, k_nearest_graph, nearest
 from batching.engines.engine import Cut, Engine
 
 _MOST_DENSE = 8192
@@ -46,7 +46,7 @@ class Bandwidth(Engine):
 
     neighbours: int = 16
     quantile: float | None = None
-    method: Method = "auto"
+    method: Search = "auto"
 
     def __post_init__(self) -> None:
         """Check the numbers."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
-from batching.algorithms.neighbours import Method, Neighbours, cross_similarities, k_nearest_graph, nearest
+from batching.algorithms.neighbours import Neighbours, Search, cross_similarities, k_nearest_graph, nearest
 from batching.engines.bandwidth import near_order
 from batching.engines.engine import Cut, Engine
 from batching.seeded import derived_seed
@@ -48,7 +48,8 @@ class Graph(Engine):
         temperature: tau.
         neighbours: Of each pair.
         window_start: So many of the nearest are skipped, see `nearest`.
-        max_similarity: Neighbours too similar to be negatives are dropped, see `nearest`.
+        max_similarity: Neighbours too similar to be negatives get no edge, see `nearest`; `Guards` keep such pairs
+            out of a batch altogether.
         method: How neighbours are found, see `nearest`.
         isolated: Run METIS in a process of its own, which alone dies if METIS does. About 0.2 s for each pool.
 
@@ -68,7 +69,7 @@ class Graph(Engine):
     neighbours: int = 16
     window_start: int = 0
     max_similarity: float | None = None
-    method: Method = "auto"
+    method: Search = "auto"
     isolated: bool = False
 
     def __post_init__(self) -> None:
@@ -183,7 +184,7 @@ def _partition(graph: csr_array, parts: int, seed: int, *, isolated: bool) -> In
     run = _metis_apart if isolated else _metis
     try:
         labels = np.asarray(run(graph, parts, seed))
-    except (RuntimeError, ValueError, TypeError, MemoryError, EOFError, OSError, subprocess.SubprocessError):
+    except (RuntimeError, ValueError, MemoryError, EOFError, OSError, subprocess.SubprocessError):
         return None
     if labels.shape != (n,) or labels.dtype.kind != "i" or labels.min() < 0 or labels.max() >= parts:
         return None

@@ -13,7 +13,14 @@ from torch.nn import functional
 from typing_extensions import override
 
 from batching.algorithms.affinity import pair_weights
-from batching.algorithms.perfect_matching import Graph, assigned, blossom, improved, sparse_blossom, split_cycles
+from batching.algorithms.perfect_matching import (
+    WeightedEdges,
+    assigned,
+    blossom,
+    improved,
+    sparse_blossom,
+    split_cycles,
+)
 from batching.engines.engine import Cut, Engine
 from batching.seeded import derived_seed
 
@@ -150,12 +157,12 @@ class Matching(Engine):
             info = {"exact": float(total >= bound * (1 - 1e-12)), "upper_bound": bound}
         return mate, {**info, "total": total, "exchanges": float(exchanges)}
 
-    def _graph(self, u: Float[Tensor, "n dim"], v: Float[Tensor, "n dim"], seed: int) -> Graph:
+    def _graph(self, u: Float[Tensor, "n dim"], v: Float[Tensor, "n dim"], seed: int) -> WeightedEdges:
         n = len(u)
         if self.neighbours is None or self.neighbours >= n - 1:
             weights = pair_weights(u.double(), v.double(), batch_size=2, temperature=self.temperature).cpu().numpy()
             i, j = np.triu_indices(n, 1)
-            return Graph(n, i, j, weights[i, j])
+            return WeightedEdges(n, i, j, weights[i, j])
         from batching.algorithms.neighbours import nearest
 
         index = nearest(u, v, self.neighbours, seed=seed).index.cpu().numpy()
@@ -166,10 +173,10 @@ class Matching(Engine):
         key = np.unique(np.minimum(start, end) * n + np.maximum(start, end))
         i, j = key // n, key % n
         i, j = i[i != j], j[i != j]
-        return Graph(n, i, j, self._weigh(u, v, i, j))
+        return WeightedEdges(n, i, j, self._weigh(u, v, i, j))
 
     def _by_assignment(
-        self, u: Float[Tensor, "n dim"], v: Float[Tensor, "n dim"], graph: Graph, seed: int
+        self, u: Float[Tensor, "n dim"], v: Float[Tensor, "n dim"], graph: WeightedEdges, seed: int
     ) -> tuple[Int[np.ndarray, " n"], float]:
         """Each row's partner, and a bound on the weight of any matching in the graph.
 

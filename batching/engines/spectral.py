@@ -43,6 +43,11 @@ class Spectral(Engine):
     temperature: float
     exponential: bool = True
 
+    def __post_init__(self) -> None:
+        """Check the temperature."""
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be positive, got {self.temperature}; that of the loss is usual")
+
     @override
     def check(self, pool: int, batch_size: int) -> None:
         if pool > _LARGEST:

@@ -72,6 +72,7 @@ class Adjusted(Selection):
             )
         needs = self.rule.uses_embeddings or (self.guards.by_similarity and self.features is None)
         object.__setattr__(self, "uses_embeddings", needs)
+        object.__setattr__(self, "by_epoch", self.rule.by_epoch)
         object.__setattr__(self, "disjoint", self.rule.disjoint and self.refresh == 1)
 
     @property

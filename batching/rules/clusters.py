@@ -13,7 +13,7 @@ from typing_extensions import override
 from batching.algorithms.kmeans import kmeans_centres, nearest_centres
 from batching.embeddings import checked
 from batching.plan import Embed, Plan, Selection, none_left
-from batching.seeded import Seed, permutation, uniforms, words
+from batching.seeded import Seed, as_seeds, permutation, uniforms, words
 
 _ITERATIONS = 20
 _POINTS_PER_CENTRE = 256
@@ -199,7 +199,7 @@ class ClusterDraws(_Clustered):
 
 
 def _seeds(seed: Seed, device: torch.device) -> Int[Tensor, " replicates"]:
-    return (seed if isinstance(seed, Tensor) else torch.tensor([seed])).to(device)
+    return as_seeds(seed).to(device)
 
 
 def _chain(

@@ -11,7 +11,7 @@ from typing_extensions import override
 from batching.embeddings import checked
 from batching.engines.engine import Engine
 from batching.plan import Embed, Plan, Selection, everyone, none_left
-from batching.seeded import Seed, permutation
+from batching.seeded import Seed, as_seeds, permutation
 from theory.designs import Schedule, schedule
 
 _schedule = lru_cache(maxsize=64)(schedule)
@@ -156,8 +156,7 @@ class PooledDesign(Selection):
         u, v = checked(*embed(index))
         if not isinstance(seed, Tensor):
             u, v = u[None], v[None]
-        seeds = seed if isinstance(seed, Tensor) else torch.tensor([_signed(seed)])
-        cut = self.engine.cut(u, v, pool, seed=seeds.to(u.device), epoch=epoch)
+        cut = self.engine.cut(u, v, pool, seed=as_seeds(seed).to(u.device), epoch=epoch)
         where = cut.batches.to(index.device)
         if not isinstance(seed, Tensor):
             where = where[0]
@@ -169,11 +168,6 @@ class PooledDesign(Selection):
 def _check_batch(batch_size: int) -> None:
     if batch_size < 2:
         raise ValueError(f"a design needs batches of at least 2 pairs, got batch_size {batch_size}; raise it")
-
-
-def _signed(seed: int) -> int:
-    """The seed as a signed integer of 64 bits, which is what counts of it."""
-    return (seed + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _classes(chosen: Schedule, number: Int[Tensor, "*replicates"]) -> Int[Tensor, "*replicates n_batches batch"]:

@@ -122,7 +122,8 @@ class OrderedSGD(Selection):
         else:
             u, v = checked(*embed(None))
             local = batches.to(u.device)
-        scores = self.loss(u, v, batches=local)
+        at_once = max(1, _ENTRIES_AT_ONCE // (batch_size**2 * prod(u.shape[:-2])))
+        scores = torch.cat([self.loss(u, v, batches=some) for some in local.split(at_once, -2)], -1)
         top = scores.topk(self.keep)
         return _pick(batches, top.indices.to(batches.device))
 

@@ -13,8 +13,9 @@ from batching.algorithms.swaps import Swaps
 from batching.embeddings import checked
 from batching.engines.engine import Engine
 from batching.plan import Embed, Plan, Selection, everyone
-from batching.rules.pools import Group, shared_out
-from batching.seeded import Seed, permutation, words
+from batching.rules.pools import shared_out
+from batching.seeded import Seed, as_seeds, permutation, words
+from losses.distributed import Group
 
 _ON_A_CPU, _ON_A_GPU = 2**21, 2**28
 """Entries of the pools' weight matrices that are worked on side by side."""
@@ -50,7 +51,13 @@ class Partitioned(Selection):
     _made: dict[tuple[object, ...], Plan] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """A teacher's embeddings are at hand already."""
+        """Check the settings; a teacher's embeddings are at hand already."""
+        if self.batches_per_pool is not None and self.batches_per_pool < 1:
+            raise ValueError(
+                f"batches_per_pool must be at least 1, got {self.batches_per_pool}; None makes one pool of all"
+            )
+        if self.replan not in ("epoch", "pool"):
+            raise ValueError(f"replan must be 'epoch' or 'pool', got {self.replan!r}")
         object.__setattr__(self, "uses_embeddings", self.features is None)
 
     @property
@@ -100,11 +107,12 @@ class Partitioned(Selection):
         numbers = list(range(n_pools)) if self.replan == "epoch" else [epoch % n_pools]
         pools = order[..., : n_pools * pool].unflatten(-1, (n_pools, pool))
         seeds = _pool_seeds(seed, n_pools).to(order.device)
+        replicates = len(seed) if isinstance(seed, Tensor) else 1
         batches, counts = shared_out(
             lambda mine: self._some_pools(pools[..., mine, :], seeds[..., mine], batch_size, turn, embed),
             numbers,
             group=self.group,
-            at_once=max(1, (_ON_A_GPU if torch.cuda.is_available() else _ON_A_CPU) // pool**2),
+            at_once=max(1, (_ON_A_GPU if torch.cuda.is_available() else _ON_A_CPU) // (pool**2 * replicates)),
         )
         if counts.get("fallbacks"):
             warnings.warn(
@@ -153,4 +161,4 @@ def _pool_seeds(seed: Seed, n_pools: int) -> Int[Tensor, "*replicates pools"]:
     """A seed for each pool, whichever others are planned beside it; a lone pool has the seed itself."""
     if n_pools > 1:
         return words(seed, "pools", 0, n_pools)
-    return seed[..., None] if isinstance(seed, Tensor) else torch.tensor([seed])
+    return as_seeds(seed)[:, None] if isinstance(seed, Tensor) else as_seeds(seed)

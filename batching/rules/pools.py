@@ -7,7 +7,8 @@ import torch.distributed as dist
 from jaxtyping import Int
 from torch import Tensor
 
-Group = dist.ProcessGroup
+from losses.distributed import Group
+
 Counts = dict[str, float]
 
 

@@ -17,6 +17,8 @@ _TRIES = 32
 """Random candidates for a place in a batch."""
 _SHARD = 1024
 """Rows that are exchanged with each other, where hardness plays no part."""
+_LARGEST = 16_384
+"""Rows of which it is written down who must not meet whom; beyond them conflicts are undone one by one."""
 
 
 def dealt_anew(batches: Batches, fraction: float, *, seed: Seed, epoch: int) -> Batches:
@@ -87,7 +89,7 @@ def kept_apart(
                 only_conflicts=not harder,
             )
             batches = found.reshape(*lead, k, size).to(device)
-        else:
+        elif per_run * size <= _LARGEST:
             runs = [_without_weights(run, relation) for run in batches.split(per_run, -2)]
             batches = torch.cat(runs, -2)
         batches = torch.where(open_, batches, before)  # a replicate that is done stays as it would alone

@@ -18,7 +18,7 @@ VARIANTS = [
     ("pooled-design", {"batches_per_pool": 2}),
     ("balanced", {"batches_per_pool": 2}),
     ("graph", {"neighbours": 3, "window_start": 1}),
-    ("walk", {"candidates": 4}),
+    ("walk", {"walk_candidates": 4}),
     ("rho", {"reference": "given", "pool_factor": 2.0}),
     ("jest", {"reference": "given", "pool_factor": 2.0}),
     ("effective-rank", {"pool_factor": 1.5}),
@@ -145,6 +145,8 @@ def test_each_replicate_is_planned_as_it_would_be_alone(name, settings_):
             assert together.batches == alone.batches
         else:
             assert torch.equal(together.batches[r], alone.batches[0]), f"seed {seed}"
+            single = rule.plan(12, size, seed=int(seed), epoch=2, embed=Embeddings(u[r], v[r]))
+            assert torch.equal(together.batches[r], single.batches), f"seed {seed}, not as a tensor"
 
 
 HARD = [name for name, method in METHODS.items() if method.towards == "hard" and name not in ("matching", "osgd")]
@@ -160,7 +162,7 @@ def test_embeddings_may_come_in_any_order(name):
         x + 0.5 * torch.randn(2, 96, 8, generator=generator, dtype=torch.float64), dim=-1
     )
     order = torch.randperm(96, generator=generator)
-    few = {"candidates": 60} if name == "walk" else {}
+    few = {"walk_candidates": 60} if name == "walk" else {}
     values = []
     for a, b in ((u, v), (u[order], v[order])):
         plans = [make(name, few, 0.1).plan(96, 8, seed=s, epoch=30, embed=Embeddings(a, b)) for s in range(6)]
@@ -179,7 +181,7 @@ def test_a_gpu_finds_batches_as_hard(name):
     centre = torch.randn(40, 32, generator=generator)
     x = centre[torch.randint(40, (640,), generator=generator)]
     u, v = torch.nn.functional.normalize(x + 0.5 * torch.randn(2, 640, 32, generator=generator), dim=-1)
-    rule = make(name, {"candidates": 300}, 0.1)
+    rule = make(name, {"candidates": 300, "walk_candidates": 300}, 0.1)
     values = []
     for device in ("cpu", "cuda"):
         embed = Embeddings(u.to(device), v.to(device))
@@ -216,6 +218,18 @@ def test_specific_refusals():
         make("spectral", {"batches_per_pool": 10}).check(12, 4)
     with pytest.raises(ValueError, match=r"batches of at least 2 pairs, got batch_size 1"):
         make("spectral", {}).check(12, 1)
+
+
+def test_settings_that_would_do_nothing_are_refused():
+    with pytest.raises(ValueError, match=r"shuffled has no use for a teacher; .* or choose one of spectral"):
+        make("shuffled", {"teacher": "given"})
+    with pytest.raises(ValueError, match=r"osgd has no use for a reference; .* rho, jest"):
+        make("osgd", {"reference": "given"})
+    with pytest.raises(ValueError, match=r"jest picks every batch .* got refresh 2"):
+        make("jest", {"refresh": 2})
+    with pytest.raises(ValueError, match=r"'full' has nothing to adjust"):
+        make("full", {"random_fraction": 0.5})
+    make("shuffled", {"teacher": "given", "guards": Guards(max_similarity=0.9)})  # similar by the teacher
 
 
 def test_names_and_aliases():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batching.algorithms.affinity import pair_weights
 from batching.algorithms.perfect_matching import (
-    Graph,
+    WeightedEdges,
     blossom,
     improved,
     pairing_bound,
@@ -158,7 +158,7 @@ def test_cycles_are_split_in_the_best_way(length):
 def test_exchanges_end_where_none_pays():
     rng = np.random.default_rng(0)
     i, j = np.triu_indices(30, 1)
-    graph = Graph(30, i, j, rng.random(len(i)))
+    graph = WeightedEdges(30, i, j, rng.random(len(i)))
     start = np.arange(30) ^ 1
     mate, made = improved(graph, start, graph.listed)
     total = lambda m: graph.listed(np.arange(30), m).sum() / 2  # noqa: E731

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from figures import gap_curves, heatmaps
-from figures.__main__ import save
+from figures import gap_curves, heatmaps, selection_cost
+from figures.__main__ import SELECTION, save
 from figures.style import SELECTION_LOOKS, use_style
 from figures.table import DATA, collect, synthetic_grams, synthetic_results, update_table
 from synthetic.cli import main
@@ -168,3 +168,23 @@ def test_the_studies_settings_tell_tables_apart(runs, tmp_path):
     main(replace(config, temperature=0.5, out=str(tmp_path / "runs" / "c")))
     collect([runs, tmp_path / "runs"], tmp_path)
     assert len(pd.read_csv(tmp_path / "synthetic_results.csv")) == 12
+
+
+def test_hardness_against_cost_shows_every_method_of_the_table():
+    results = pd.read_csv(SELECTION)
+    use_style()
+    figure = selection_cost.draw(results)
+    panels = [axis for axis in figure.axes if axis.get_visible()]
+    measured = results.query("threads == 1")
+    assert len(panels) == len(measured[measured["method"] == "published"])
+    points = {
+        (round(x, 9), round(y, 9))
+        for axis in panels
+        for dots in axis.collections
+        for x, y in dots.get_offsets().tolist()
+    }
+    shown = measured.groupby(["n", "data"]).filter(lambda rows: "published" in set(rows["method"]))
+    for row in shown.to_dict("records"):
+        assert (round(row["cpu_seconds"], 9), round(row["hardness_0.1"], 9)) in points
+    names = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert {"shuffled", "spectral", "published procedure", "balanced bisection + swaps"} <= names

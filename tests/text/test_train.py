@@ -95,6 +95,7 @@ CHANGES = {
     "pool_batches": {"selection": "spectral", "pool_batches": 2},
     "replan": {"selection": "spectral", "replan": "pool"},
     "pool_factor": {"selection": "ordered", "pool_factor": 1.5},
+    "walk_candidates": {"selection": "walk", "walk_candidates": 20},
     "neighbours": {"selection": "bandwidth", "neighbours": 3},
     "window_start": {"selection": "graph", "window_start": 4},
     "teacher": {"selection": "balanced", "teacher": "a file"},

@@ -98,3 +98,11 @@ def test_help_names_everything_there_is_to_choose(capsys):
     told = capsys.readouterr().out
     assert all(name in told for name in (*SELECTIONS, *PAIR_LOSSES, *DATASETS))
     assert all(f"--{field.name.replace('_', '-')}" in told for field in fields(VisionConfig))
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "smoke"])
+@pytest.mark.parametrize(
+    "selection", [name for name in SELECTIONS if name not in ("all", "full", "matching", "rho")]
+)
+def test_every_selection_fits_the_sizes_of_every_preset(preset, selection):
+    assert replace(PRESETS[preset], selection=selection).selection == selection

@@ -144,6 +144,7 @@ CHANGES = [
     ("pool_batches", 8, {"selection": "spectral"}),
     ("replan", "pool", {"selection": "spectral", "updates": 5}),  # its first pool is the same
     ("pool_factor", 1.5, {"selection": "ordered"}),
+    ("walk_candidates", 20, {"selection": "walk"}),
     ("neighbours", 3, {"selection": "bandwidth"}),
     ("window_start", 4, {"selection": "graph"}),
     ("teacher", "a file", {"selection": "balanced"}),
