@@ -144,7 +144,7 @@ def in_lists(x: Float[Tensor, "n dim"], count: int, seed: int) -> Neighbours:
     try:
         import faiss  # pyright: ignore
     except ImportError as error:
-        raise ValueError("method 'faiss' needs faiss; pip install 'contrabatch[graph]', or use 'shards'") from error
+        raise ValueError("method 'faiss' needs faiss; pip install faiss-cpu, or use 'shards'") from error
     n, dim = x.shape
     rows = x.float().cpu().contiguous().numpy()
     cells = max(1, min(2 * isqrt(n), n // 39))
