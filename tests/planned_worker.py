@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from batching import Bisection, Partitioned, Swaps, planned
 from batching.adapters.embedding import embed_with
+from batching.adapters.sentence_transformers import PlannedSampler
 from batching.plan import Plan
 from batching.sampler import PlannedBatchSampler
 
@@ -271,7 +272,11 @@ def sentence_model():
     return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu")
 
 
-def with_sentences(folder, *, resume=None, split=False, parts=None):
+class ByClass(PlannedSampler):
+    """What a user would write, but for the rule and the model, which each run has its own of."""
+
+
+def with_sentences(folder, *, resume=None, split=False, parts=None, by_class=False):
     """A `SentenceTransformerTrainer`, on one dataset or on a dictionary of `parts`."""
     from functools import partial
 
@@ -290,12 +295,14 @@ def with_sentences(folder, *, resume=None, split=False, parts=None):
             return super().forward(features, labels)
 
     settings = {"accelerator_config": {"split_batches": True}} if split else {}
+    embed = partial(adapter.model_embed, model, batch_size=3)
+    ByClass.selection, ByClass.embed = rule, staticmethod(embed)
     trainer = SentenceTransformerTrainer(
         model,
         SentenceTransformerTrainingArguments(
             **transformers_arguments(folder, **settings),
             per_device_train_batch_size=B,
-            batch_sampler=adapter.Planned(rule, embed=partial(adapter.model_embed, model, batch_size=3)),
+            batch_sampler=ByClass if by_class else adapter.Planned(rule, embed=embed),
         ),
         train_dataset=sentences() if parts is None else parts,
         loss=Recorded(model, gather_across_devices=split),

@@ -45,19 +45,40 @@ class Planned:
 
     def __call__(self, dataset: Any, batch_size: int, seed: int = 0, **_: Any) -> PlannedBatchSampler:
         """The sampler of a dataset, as the trainer asks for it."""
-        return PlannedBatchSampler(
-            self.selection,
-            len(dataset),
-            batch_size,
-            seed=seed if self.seed is None else self.seed,
-            embed=self.embed(dataset) if self.embed is not None and self.selection.uses_embeddings else None,
-            layout="all",  # accelerate shards
-            world_size=dist.get_world_size() if _distributed() else 1,
-        )
+        seed = seed if self.seed is None else self.seed
+        return PlannedBatchSampler(self.selection, len(dataset), batch_size, **_settings(self, dataset, seed))
 
     def __getstate__(self) -> dict[str, Any]:
         """Words instead of the rule and without `embed`: both may hold what cannot be saved."""
         return {"selection": repr(self.selection), "embed": None, "seed": self.seed}
+
+
+class PlannedSampler(PlannedBatchSampler):
+    """The same as a class, for those who would rather derive one; at the top of a module, as for all that is saved.
+
+    class Hard(PlannedSampler):
+        selection = make_selection("balanced", loss=loss, temperature=0.05)
+        embed = staticmethod(partial(model_embed, model))
+
+    SentenceTransformerTrainingArguments(batch_sampler=Hard, ...)
+    """
+
+    selection: Selection
+    embed: MakeEmbed | None = None
+
+    def __init__(self, dataset: Any, batch_size: int, seed: int = 0, **_: Any) -> None:
+        """As the trainer asks for it."""
+        super().__init__(self.selection, len(dataset), batch_size, **_settings(self, dataset, seed))
+
+
+def _settings(form: Planned | PlannedSampler, dataset: Any, seed: int) -> dict[str, Any]:
+    needed = form.embed is not None and form.selection.uses_embeddings
+    return {
+        "seed": seed,
+        "embed": form.embed(dataset) if needed and form.embed is not None else None,
+        "layout": "all",  # accelerate shards
+        "world_size": dist.get_world_size() if _distributed() else 1,
+    }
 
 
 def model_embed(

@@ -148,7 +148,7 @@ def test_faiss_finds_nearly_all():
 def test_faiss_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     u, v = pairs_of_rows(10, 3)
-    with pytest.raises(ValueError, match=r"method 'faiss' needs faiss; pip install 'contrabatch\[graph\]'"):
+    with pytest.raises(ValueError, match=r"method 'faiss' needs faiss; pip install faiss-cpu"):
         nearest(u, v, 2, method="faiss")
 
 

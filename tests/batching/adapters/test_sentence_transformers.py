@@ -15,13 +15,14 @@ from batching.rules.oblivious import Shuffled
 pytest.importorskip("sentence_transformers")
 
 
-def test_the_loss_sees_what_is_planned_and_goes_on_with_it_from_a_checkpoint(tmp_path):
-    found = worker.with_sentences(tmp_path)
+@pytest.mark.parametrize("by_class", [False, True], ids=["a callable", "a class"])
+def test_the_loss_sees_what_is_planned_and_goes_on_with_it_from_a_checkpoint(tmp_path, by_class):
+    found = worker.with_sentences(tmp_path, by_class=by_class)
     assert found["seen"] == found["plans"]
     assert found["planned"] == [0, 1]
     assert found["plans"][0] != found["plans"][1]
     assert found["length"] == worker.N // worker.B
-    resumed = worker.with_sentences(tmp_path, resume=8)
+    resumed = worker.with_sentences(tmp_path, resume=8, by_class=by_class)
     assert resumed["flat"] == found["flat"][8:]
     assert resumed["planned"] == []
 
