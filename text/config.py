@@ -45,7 +45,7 @@ class TextConfig(TrainingConfig):
 
     candidates: int | None = 32
     keep: int = 8
-    pool_batches: int | None = 8
+    batches_per_pool: int | None = 8
 
     loss: LossName = "clip"
     temperature: float = 0.05
@@ -87,7 +87,7 @@ class TextConfig(TrainingConfig):
 PRESETS: dict[str, TextConfig] = {
     # python -m text.train docstrings --selection spectral
     # Python 3.11.7, seeds 0 and 1, 271 test pairs (standard error 0.025): MRR@10 shuffled 0.31 and 0.34, spectral
-    # 0.32 and 0.32, before training 0.11, TF-IDF 0.50. Some 50 CPU seconds, 65 with spectral.
+    # 0.32 and 0.34, before training 0.11, TF-IDF 0.50. Some 50 CPU seconds, 65 with spectral.
     "docstrings": TextConfig(),
     # python -m text.train smoke
     "smoke": TextConfig(
@@ -98,7 +98,7 @@ PRESETS: dict[str, TextConfig] = {
         heads=2,
         candidates=8,
         keep=4,
-        pool_batches=4,
+        batches_per_pool=4,
         batch_size=8,
         updates=6,
         log_every=1,

@@ -41,7 +41,7 @@ class TrainingConfig:
 
     RANGES: ClassVar[Ranges] = {
         "candidates": (1, UNBOUNDED),
-        "pool_batches": (1, UNBOUNDED),
+        "batches_per_pool": (1, UNBOUNDED),
         "pool_factor": (1, UNBOUNDED),
         "neighbours": (1, UNBOUNDED),
         "walk_candidates": (1, UNBOUNDED),
@@ -69,7 +69,7 @@ class TrainingConfig:
     """For osgd: random batches to score; None for all that there are."""
     keep: int
     """For osgd: how many of them, those of largest loss, to train on."""
-    pool_batches: int | None
+    batches_per_pool: int | None
     """For partitions (spectral, balanced, kmeans, graph, communities, bandwidth, matching, spread) and
     pooled-design: batches made from one pool of pairs; None for one pool of all (pooled-design: B)."""
     walk_candidates: int = 1000
@@ -193,7 +193,7 @@ class TrainingConfig:
             candidates=self.candidates,
             walk_candidates=self.walk_candidates,
             keep=self.keep,
-            batches_per_pool=self.pool_batches,
+            batches_per_pool=self.batches_per_pool,
             replan=self.replan,
             neighbours=self.neighbours,
             window_start=self.window_start,

@@ -55,7 +55,7 @@ def tiny(library, tmp_path_factory):
             "heads": 2,
             "candidates": 6,
             "keep": 3,
-            "pool_batches": 3,
+            "batches_per_pool": 3,
             "batch_size": 8,
             "updates": 6,
             "learning_rate": 0.01,

@@ -76,7 +76,7 @@ def test_an_unknown_replan_is_refused_where_nothing_checks_types():
         ({"batch_size": 200}, "batch_size must be at most the number of training pairs, 100, got 200; lower it"),
         ({"n_pairs": 101}, "n_pairs must be at most the number of training pairs, 100, got 101"),
         ({"n_pairs": 99, "selection": "fixed"}, "a fixed partition needs a batch_size that divides"),
-        ({"pool_batches": 20, "selection": "spectral"}, "lower batches_per_pool to 12 or less"),
+        ({"batches_per_pool": 20, "selection": "spectral"}, "lower batches_per_pool to 12 or less"),
         ({"candidates": None, "selection": "osgd"}, "set candidates to a number"),
         ({"selection": "all", "n_pairs": 32}, "an update may take at most 16,384 pairs, but 'all'.* takes 84,1"),
     ],

@@ -31,7 +31,7 @@ SMOKE = PRESETS["smoke"]
         ({"warmup": 1.5}, "warmup must be from 0 to 1, got 1.5"),
         ({"learning_rate": -1.0}, "learning_rate must be at least 0, got -1.0"),
         ({"selection": "osgd", "keep": 9}, "keep must lie between 1 and candidates = 8, got 9"),
-        ({"selection": "spectral", "pool_batches": 9}, "lower batches_per_pool to 8 or less"),
+        ({"selection": "spectral", "batches_per_pool": 9}, "lower batches_per_pool to 8 or less"),
         ({"selection": "fixed", "n_pairs": 63}, "fixed partition needs a batch_size that divides"),
         ({"selection": "all"}, "at most 16,384 pairs.*'all'.*lower n_pairs"),
         ({"selection": "full", "dataset": "cifar100", "n_pairs": None}, "at most 16,384 pairs.*'full'"),
@@ -55,7 +55,7 @@ def test_unknown_words_are_refused_without_a_type_checker_too(name):
 @pytest.mark.parametrize("alias", ALIASES)
 def test_aliases_mean_the_names(alias):
     n_pairs = 8 if ALIASES[alias] == "all" else 64
-    config = replace(SMOKE, selection=alias, n_pairs=n_pairs, pool_batches=None)
+    config = replace(SMOKE, selection=alias, n_pairs=n_pairs, batches_per_pool=None)
     assert config.selection == ALIASES[alias]
 
 

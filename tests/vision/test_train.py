@@ -26,7 +26,15 @@ from vision.train import main, parse
 ROOT = Path(__file__).parents[2]
 SMOKE = replace(PRESETS["smoke"], device="cpu")
 TINY = replace(
-    SMOKE, n_pairs=32, n_test=16, batch_size=4, updates=3, candidates=4, keep=2, pool_batches=4, checkpoint_every=0
+    SMOKE,
+    n_pairs=32,
+    n_test=16,
+    batch_size=4,
+    updates=3,
+    candidates=4,
+    keep=2,
+    batches_per_pool=4,
+    checkpoint_every=0,
 )
 
 
@@ -141,7 +149,7 @@ CHANGES = [
     ("selection", "fixed", {"updates": 9}),  # its first epoch is the same partition
     ("candidates", 8, {"selection": "osgd"}),
     ("keep", 1, {"selection": "osgd"}),
-    ("pool_batches", 8, {"selection": "spectral"}),
+    ("batches_per_pool", 8, {"selection": "spectral"}),
     ("replan", "pool", {"selection": "spectral", "updates": 5}),  # its first pool is the same
     ("pool_factor", 1.5, {"selection": "ordered"}),
     ("walk_candidates", 20, {"selection": "walk"}),
@@ -236,7 +244,7 @@ def test_checkpoints_are_written_as_often_as_asked(tmp_path, monkeypatch):
 INTERRUPTED = {
     "shuffled": {},
     "osgd": {"selection": "osgd"},  # a new plan right after the checkpoint
-    "spectral": {"selection": "spectral", "replan": "pool", "pool_batches": 4},  # likewise
+    "spectral": {"selection": "spectral", "replan": "pool", "batches_per_pool": 4},  # likewise
     "a loss with a state": {"loss": "sogclr", "n_pairs": 16},  # every pair is seen before the checkpoint
 }
 
