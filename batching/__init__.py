@@ -24,11 +24,12 @@ from batching.engines.engine import Cut, Engine
 from batching.engines.graph import Graph
 from batching.engines.matching import Matching
 from batching.engines.spectral import Spectral
+from batching.methods import METHODS, Method
 from batching.pickers.diversity import EffectiveRank
 from batching.pickers.jest import Jest
 from batching.pickers.picker import OrderedSamples, Picker, RhoLoss, UniformPick
 from batching.plan import Embed, Plan, Selection, Step
-from batching.registry import ALIASES, METHODS, SELECTIONS, Method, canonical_name, make_selection
+from batching.registry import ALIASES, SELECTIONS, canonical_name, make_selection
 from batching.report import Report, coverage, hardness, planned, purity
 from batching.rules.adjusted import Adjusted
 from batching.rules.clusters import ClusterDraws, Clusters
@@ -42,6 +43,7 @@ from batching.rules.picked import Picked
 from batching.rules.walk import ProximityWalk
 from batching.sampler import PlannedBatchSampler
 from batching.seeded import Seed, derived_seed, normals, permutation, uniforms
+from batching.settings import Settings, settings_in
 
 __all__ = [
     "ALIASES",
@@ -84,6 +86,7 @@ __all__ = [
     "RhoLoss",
     "Seed",
     "Selection",
+    "Settings",
     "Shuffled",
     "Spectral",
     "Spread",
@@ -101,6 +104,7 @@ __all__ = [
     "permutation",
     "planned",
     "purity",
+    "settings_in",
     "swap_refine",
     "uniforms",
 ]

@@ -7,6 +7,7 @@ run.finish({"recall_at_1": ...})
 """
 
 from batching.device import resolve_device
+from batching.table import aligned
 from training.command import default_folder, parse_preset, run_command
 from training.config import TrainingConfig
 from training.descent import GradientDescent
@@ -14,7 +15,6 @@ from training.loop import Moment, fit
 from training.progress import Progress
 from training.run import Run
 from training.schedule import constant, warmup_cosine
-from training.table import aligned
 from training.task import EncodedPairs, Task
 
 __all__ = [

@@ -12,7 +12,7 @@ import tyro
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from batching import ALIASES, SELECTIONS, Embed, Guards, Selection, canonical_name, make_selection
+from batching import ALIASES, SELECTIONS, Embed, Guards, Selection, canonical_name, make_selection, settings_in
 from batching.files import PairFile, read_pairs
 from losses import PAIR_LOSSES, Loss, make_loss
 
@@ -182,25 +182,13 @@ class TrainingConfig:
         Args:
             labels: Those of the pairs, if the ones of a class are to be kept apart.
         """
-        return make_selection(
-            self.selection,
-            loss=self.loss_function(2),  # rules do not use a loss to which the number of pairs matters
-            temperature=self.temperature,
-            communities=self.communities,
-            random_fraction=self.random_fraction,
-            guards=Guards(labels=labels, max_similarity=self.max_similarity, skip_nearest=self.skip_nearest),
-            refresh=self.refresh,
-            candidates=self.candidates,
-            walk_candidates=self.walk_candidates,
-            keep=self.keep,
-            batches_per_pool=self.batches_per_pool,
-            replan=self.replan,
-            neighbours=self.neighbours,
-            window_start=self.window_start,
-            pool_factor=self.pool_factor,
-            teacher=_embeddings_in(self.teacher),
-            reference=_embeddings_in(self.reference),
-        )
+        others = {
+            "loss": self.loss_function(2),  # rules do not use a loss to which the number of pairs matters
+            "guards": Guards(labels=labels, max_similarity=self.max_similarity, skip_nearest=self.skip_nearest),
+            "teacher": _embeddings_in(self.teacher),
+            "reference": _embeddings_in(self.reference),
+        }
+        return make_selection(self.selection, **settings_in(self, **others))
 
     def record(self) -> dict[str, Any]:
         """Everything that the result depends on, ready for JSON."""

@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from batching.files import check_new
-from batching.registry import METHODS, SELECTIONS, canonical_name
+from batching.methods import METHODS
+from batching.registry import SELECTIONS, canonical_name
 from losses import PAIR_LOSSES
 
 EVERY = "all-methods"
 _UNSET: dict[str, Any] = {
     "loss": "clip",
     "candidates": None,
+    "walk_candidates": 1000,
     "keep": 1,
     "batches_per_pool": None,
     "neighbours": 16,

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from batching.registry import METHODS, Method
+from batching.methods import METHODS, Method
 
 BEGIN, END = "<!-- selections:begin -->", "<!-- selections:end -->"
 

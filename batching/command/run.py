@@ -3,7 +3,7 @@
 import json
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -20,6 +20,8 @@ from batching.plan import Selection
 from batching.registry import make_selection
 from batching.rules.guards import Guards
 from batching.rules.oblivious import Shuffled
+from batching.settings import settings_in
+from batching.table import aligned
 from losses import make_loss
 
 _COLUMNS = {
@@ -77,23 +79,13 @@ class Inputs:
             max_similarity=config.max_similarity,
             skip_nearest=config.skip_nearest,
         )
-        rule = make_selection(
-            name,
-            loss=make_loss(config.loss, n_pairs=self.pairs.n_pairs, temperature=config.temperature),
-            temperature=config.temperature,
-            communities=config.communities,
-            random_fraction=config.random_fraction,
-            guards=guards,
-            refresh=config.refresh,
-            candidates=config.candidates,
-            keep=config.keep,
-            batches_per_pool=config.batches_per_pool,
-            neighbours=config.neighbours,
-            window_start=config.window_start,
-            pool_factor=config.pool_factor,
-            teacher=None if self.teacher is None else self.teacher.embed,
-            reference=None if self.reference is None else self.reference.embed,
-        )
+        others = {
+            "loss": make_loss(config.loss, n_pairs=self.pairs.n_pairs, temperature=config.temperature),
+            "guards": guards,
+            "teacher": None if self.teacher is None else self.teacher.embed,
+            "reference": None if self.reference is None else self.reference.embed,
+        }
+        rule = make_selection(name, **settings_in(config, **others))
         check_fits(rule, self.pairs.n_pairs, config.batch_size)
         return rule
 
@@ -164,7 +156,7 @@ def _report(config: PlanConfig, pairs: PairFile, found: Mapping[str, Measured], 
         f"{pairs.n_pairs} pairs of dimension {pairs.dim}, batches of {config.batch_size}, temperature "
         f"{config.temperature:g}, seed {config.seed}, epoch {config.epoch}; hardness in nats",
         "",
-        *_aligned(_HEADER, [_row(name, made) for name, made in found.items()]),
+        aligned(_HEADER, [_row(name, made) for name, made in found.items()], words=2).rstrip(),
     ]
     if left_out:
         lines += ["", "left out:", *(f"  {name}: {reason}" for name, reason in left_out.items())]
@@ -177,17 +169,6 @@ def _row(name: str, made: Measured) -> list[str]:
     info = made.info
     shown = [format(info[key], style) if key in info else "-" for key, style in _COLUMNS.items()]
     return [name, str(info.get("engine", "-")), str(len(made.batches)), *shown]
-
-
-def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Words to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-
-    def line(cells: Sequence[str]) -> str:
-        sides = [str.ljust] * 2 + [str.rjust] * (len(header) - 2)
-        return "  ".join(side(cell, w) for side, cell, w in zip(sides, cells, widths, strict=True)).rstrip()
-
-    return [line(header), "  ".join("-" * w for w in widths), *map(line, rows)]
 
 
 def _settings(config: PlanConfig) -> dict[str, Any]:

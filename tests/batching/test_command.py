@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from itertools import combinations
 from pathlib import Path
 
@@ -11,11 +12,14 @@ import pytest
 import torch
 
 from batching.__main__ import main
+from batching.command.config import PlanConfig
 from batching.command.listing import BEGIN, END, listing
 from batching.files import PairFile, read_pairs
-from batching.registry import METHODS, SELECTIONS, make_selection
+from batching.methods import METHODS
+from batching.registry import SELECTIONS, make_selection
 from batching.report import planned
 from batching.rules.guards import Guards
+from batching.settings import Settings
 from losses import make_loss
 
 N, B = 24, 4
@@ -313,3 +317,36 @@ def test_it_is_a_command(npz):
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: batch_size must lie between")
+
+
+CHANGES = {
+    "loss": ("ordered", ["--loss", "alignment"]),
+    "candidates": ("osgd", ["--candidates", "6"]),
+    "keep": ("osgd", ["--candidates", "6", "--keep", "2"]),
+    "walk_candidates": ("walk", ["--walk-candidates", "5"]),
+    "batches_per_pool": ("balanced", ["--batches-per-pool", "2"]),
+    "neighbours": ("bandwidth", ["--neighbours", "2"]),
+    "window_start": ("graph", ["--window-start", "4"]),
+    "pool_factor": ("ordered", ["--pool-factor", "1.5"]),
+    "temperature": ("balanced", ["--temperature", "3"]),
+    "communities": ("balanced", ["--communities", "2"]),
+    "random_fraction": ("balanced", ["--random-fraction", "0.5"]),
+    "refresh": ("shuffled", ["--refresh", "2"]),
+}
+
+
+def test_every_setting_that_is_an_option_is_tried():
+    options = {field.name for field in fields(PlanConfig)}
+    elsewhere = {"teacher", "reference"}  # files, above
+    assert {field.name for field in fields(Settings)} & options == CHANGES.keys() | elsewhere
+
+
+@pytest.mark.parametrize("setting", CHANGES)
+def test_every_setting_changes_the_plan(setting, npz, tmp_path):
+    method, change = CHANGES[setting]
+    given = ["--candidates", "6"] if setting == "keep" else []
+    before, after = (
+        plan_of([npz], tmp_path / f"{name}.npz", *options, selection=method)[0]["batches"]
+        for name, options in (("before", given), ("after", change))
+    )
+    assert before.shape != after.shape or (before != after).any()
