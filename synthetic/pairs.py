@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from batching import normals
+from batching import Plan, normals
 from losses import Loss, value_and_gradient
 
 _STACK_ENTRIES = 2**24
@@ -89,6 +89,12 @@ class FreePairs:
 
     def begin_update(self, update: int) -> None:
         """Nothing here is random."""
+
+    def end_update(self) -> None:
+        """Nothing follows the parameters."""
+
+    def begin_plan(self, plan: Plan, *, position: int, update: int) -> None:
+        """Nothing is prepared ahead."""
 
     def state_dict(self) -> dict[str, Any]:
         """The raw vectors."""

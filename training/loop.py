@@ -1,21 +1,19 @@
 """The one training loop: plan, step, log, checkpoint, for free embeddings, images and texts alike."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from batching import Combinations, Plan, Report, Seed, Selection, Step, planned
+from batching import Plan, Report, Seed, Selection, planned
 from losses import Loss
-from training.descent import GradientDescent
 from training.progress import Progress
 from training.run import Run
+from training.steps import Optimizer, Steps, Taken
 from training.task import Task
-
-Optimizer = torch.optim.Optimizer | GradientDescent
 
 
 @dataclass(frozen=True)
@@ -90,13 +88,16 @@ def fit(
     elif observe is not None:
         _log(run, state.moment(), learning_rate(0), observe(state.moment()))
     moment = state.moment()
+    steps = Steps(task, loss, optimizer)
     while state.update < updates:
         task.begin_update(state.update)  # a resumed run embeds for its next plan as it would have
         plan = state.plan or _planned(selection, task, batch_size, seed, state.epoch, report)
         state.plan = plan
+        steps.begin_plan(plan, position=state.position, update=state.update)
         for step in plan.steps(at_once=task.updates_commute, start=state.position):
             rate = learning_rate(state.update)
-            _take(step, task, state, optimizer, loss, rate)
+            state.add(steps.take(step, update=state.update, rate=rate))
+            state.advance(step.updates)
             last = state.update >= updates
             if last or state.has_passed(log_every):
                 moment = state.moment()
@@ -141,27 +142,6 @@ def _more(task: Task, plan: Plan, observe: Observe | None, moment: Moment) -> di
     return {**task.describe(), **of_plan, **(observe(moment) if observe else {})}
 
 
-def _take(step: Step, task: Task, state: "_State", optimizer: Optimizer, loss: Loss, rate: float) -> None:
-    """One gradient step."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.zero_grad()
-    task.begin_update(state.update)
-    for batches in _stacks(step, task.batches_at_once):
-        state.add(task.accumulate(batches, loss, step.scale), batches)
-    optimizer.step()
-    state.advance(step.updates)
-
-
-def _stacks(step: Step, at_most: int) -> Iterator[Int[Tensor, "*replicates n_batches batch"]]:
-    """The step's batches, a few at a time; N-choose-B ones are listed only now."""
-    if isinstance(step.batches, Combinations):
-        for start in range(0, len(step.batches), at_most):
-            yield step.batches.rows(start, min(start + at_most, len(step.batches)))
-    else:
-        yield from step.batches.split(at_most, dim=-2)
-
-
 def _log(run: Run | None, moment: Moment, rate: float, extra: dict[str, int | float]) -> None:
     if run is None:
         return
@@ -194,12 +174,12 @@ class _State:
         self.loss_count = 0
         self.latest: Tensor | None = None
 
-    def add(self, values: Float[Tensor, "*replicates n_batches"], batches: Tensor) -> None:
-        self.latest = values
-        total = values.sum(-1)
+    def add(self, taken: Taken) -> None:
+        self.latest = taken.losses
+        total = taken.losses.sum(-1)
         self.loss_sum = total if self.loss_sum is None else self.loss_sum.to(total.device) + total
-        self.loss_count += values.shape[-1]
-        self.pairs_seen += batches.shape[-2] * batches.shape[-1]
+        self.loss_count += taken.losses.shape[-1]
+        self.pairs_seen += taken.pairs_seen
 
     def advance(self, updates: int) -> None:
         self.before, self.update = self.update, self.update + updates

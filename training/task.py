@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from batching import Plan
 from losses import Loss, cached_backward, diagnostics, takes_index
 
 
@@ -43,6 +44,14 @@ class Task(Protocol):
 
     def begin_update(self, update: int) -> None:
         """Called before a plan is made and before each gradient; what is random in them may depend on it alone."""
+        ...
+
+    def end_update(self) -> None:
+        """Called when the parameters have changed."""
+        ...
+
+    def begin_plan(self, plan: Plan, *, position: int, update: int) -> None:
+        """Called when a plan comes into force, of which `position` updates were taken before an interruption."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -102,6 +111,12 @@ class EncodedPairs(ABC):
     def begin_update(self, update: int) -> None:
         """Make the next step's randomness a function of its number: a resumed run repeats it."""
         self.update = update
+
+    def end_update(self) -> None:
+        """Nothing follows the parameters, unless a subclass has a second encoder that does."""
+
+    def begin_plan(self, plan: Plan, *, position: int, update: int) -> None:
+        """Nothing is prepared ahead, unless a subclass gains by it."""
 
     def accumulate(
         self, batches: Int[Tensor, "n_batches batch"], loss: Loss, scale: float

@@ -11,12 +11,12 @@ train       the command
 retrieve    does one view find the other?
 """
 
-from vision.augment import Augmentation, two_views
+from vision.augmentation import Augmentation, two_views
 from vision.config import PRESETS, VisionConfig
 from vision.data import Images, load_images
 from vision.model import Encoder
 from vision.pairs import ImagePairs
-from vision.retrieve import Retrieval, retrieve
+from vision.evaluate import Retrieval, retrieve
 
 __all__ = [
     "PRESETS",

@@ -7,7 +7,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from training.config import UNBOUNDED, LossName, Ranges, TrainingConfig
-from vision.augment import Augmentation
+from vision.augmentation import Augmentation
 from vision.data import known_dataset
 from vision.model import Precision, Stem
 from vision.pairs import Views

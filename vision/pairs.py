@@ -8,7 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from training import EncodedPairs
-from vision.augment import Augmentation, two_views
+from vision.augmentation import Augmentation, two_views
 from vision.data import Images
 from vision.model import Encoder
 

@@ -30,7 +30,7 @@ from vision.config import DESCRIPTIONS, PRESETS, VisionConfig
 from vision.data import Images, load_images
 from vision.model import Encoder
 from vision.pairs import ImagePairs
-from vision.retrieve import retrieve
+from vision.evaluate import retrieve
 
 
 def main(config: VisionConfig) -> dict[str, Any]:

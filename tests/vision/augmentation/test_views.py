@@ -8,7 +8,7 @@ from torchvision.transforms import ColorJitter, RandomResizedCrop
 from torchvision.transforms.v2 import functional as tv
 
 from batching import uniforms
-from vision.augment import N_DRAWS, Augmentation, apply_changes, draw_changes, two_views
+from vision.augmentation.views import N_DRAWS, Augmentation, apply_changes, draw_changes, two_views
 
 NOTHING = Augmentation(min_area=1.0, max_aspect=1.0, flip=0.0, jitter=0.0, grey=0.0)
 

@@ -2,16 +2,16 @@
 
 import hashlib
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from vision import data
 from vision.data import DATASETS, load_images
 
-ROOT_DATA = data.Path(__file__).parents[2] / "data"
+ROOT_DATA = Path(__file__).parents[3] / "data"
 
 
 def test_digits_have_a_fixed_stratified_split(tmp_path):
@@ -78,7 +78,7 @@ def write_cifar100(folder, n=4):
 
 
 def test_cifar100_rows_are_planes(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "_CIFAR100_MD5", write_cifar100(tmp_path / "cifar-100-python"))
+    monkeypatch.setattr(images, "_CIFAR100_MD5", write_cifar100(tmp_path / "cifar-100-python"))
     images = load_images("cifar100", tmp_path, "train")
     assert images.pixels.dtype == torch.uint8
     assert images.pixels[2, :, 5, 5].tolist() == [12, 22, 32]
@@ -96,10 +96,10 @@ def test_absent_files_are_named_with_their_address(tmp_path):
 @pytest.mark.parametrize("name", ["train", "meta"])
 def test_damaged_files_are_not_unpickled(name, tmp_path, monkeypatch):
     official = write_cifar100(tmp_path / "cifar-100-python")
-    monkeypatch.setattr(data, "_CIFAR100_MD5", official)
+    monkeypatch.setattr(images, "_CIFAR100_MD5", official)
     path = tmp_path / "cifar-100-python" / name
     path.write_bytes(path.read_bytes() + b"x")
-    monkeypatch.setattr(data.pickle, "loads", only_of({official["train"], official["meta"]}))
+    monkeypatch.setattr("vision.data.images.pickle.loads", only_of({official["train"], official["meta"]}))
     received = hashlib.md5(path.read_bytes()).hexdigest()
     with pytest.raises(ValueError, match=f"md5 {official[name]}, got md5 {received}; .*unpack"):
         load_images("cifar100", tmp_path, "train")

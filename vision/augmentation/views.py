@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float64, Int, UInt8
 from torch import Tensor
 
 from batching import derived_seed, uniforms
-from vision.pixels import jitter_colour, resized_crop, to_grey
+from vision.augmentation.pixels import jitter_colour, resized_crop, to_grey
 
 
 @dataclass(frozen=True, kw_only=True)

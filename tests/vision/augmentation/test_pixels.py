@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as tv
 
-from vision.pixels import jitter_colour, resize_weights, resized_crop, shift_hue, to_grey
+from vision.augmentation.pixels import jitter_colour, resize_weights, resized_crop, shift_hue, to_grey
 
 TORCHVISION = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation, tv.adjust_hue)
 

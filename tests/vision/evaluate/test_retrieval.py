@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import torch
 
-from vision.augment import Augmentation
+from vision.augmentation import Augmentation
 from vision.data import Images
 from vision.model import Encoder
 from vision.pairs import ImagePairs
-from vision.retrieve import Retrieval, retrieve
+from vision.evaluate import Retrieval, retrieve
 
 SAME = Augmentation(min_area=1.0, max_aspect=1.0, flip=0.0, jitter=0.0, grey=0.0)
 
