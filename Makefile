@@ -20,7 +20,7 @@ install: .venv/.installed ## make .venv and install everything into it (once, 2 
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, got " + sys.version)'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	.venv/bin/python -m pip install --quiet --editable '.[graph,matching,adapters]' --group dev
+	.venv/bin/python -m pip install --quiet --editable '.[graph,matching,corruptions,adapters]' --group dev
 	touch $@
 
 quickstart: install ## install, a theory check, a small training on images and on texts, figures (5 minutes)

@@ -42,7 +42,7 @@ from batching.rules.partition import Partitioned
 from batching.rules.picked import Picked
 from batching.rules.walk import ProximityWalk
 from batching.sampler import PlannedBatchSampler
-from batching.seeded import Seed, derived_seed, normals, permutation, uniforms
+from batching.seeded import Seed, derived_seed, normals, permutation, uniforms, words
 from batching.settings import Settings, settings_in
 
 __all__ = [
@@ -107,4 +107,5 @@ __all__ = [
     "settings_in",
     "swap_refine",
     "uniforms",
+    "words",
 ]

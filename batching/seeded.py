@@ -17,6 +17,8 @@ from torch import Tensor
 
 Seed = int | Int[Tensor, " replicates"]
 """One seed, or one for each replicate; results then have a leading replicate dimension."""
+Epoch = int | Int[Tensor, " replicates"]
+"""One epoch, or one for each replicate, on the device of the seeds where they are a tensor."""
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -25,35 +27,39 @@ _SECOND = 0x94D049BB133111EB
 
 
 def words(
-    seed: Seed, purpose: str, epoch: int, n: int, *, device: torch.device | None = None
+    seed: Seed, purpose: str, epoch: Epoch, n: int, *, device: torch.device | None = None
 ) -> Int[Tensor, "*replicates n"]:
     """Random 64-bit words, n for each seed, as signed integers.
 
     Args:
         seed: One integer, or a tensor of one per replicate.
         purpose: What they are for; different purposes are independent.
-        epoch: A counter; different epochs are independent.
+        epoch: A counter; different epochs are independent. A tensor holds one for each replicate: many steps at
+            once get the numbers that each would get alone.
         n: How many.
-        device: Where they shall lie; that of the seeds where they are a tensor.
+        device: Where they shall lie; that of the seeds and epochs where they are tensors.
     """
-    key = _key(purpose, epoch)
+    key = _keys(purpose, epoch) if isinstance(epoch, Tensor) else _key(purpose, epoch)
     if isinstance(seed, Tensor):
         device = seed.device
-        start = _mix(seed ^ _signed(key))[:, None]
+        start = _mix(seed ^ (key if isinstance(key, Tensor) else _signed(key)))[:, None]
+    elif isinstance(key, Tensor):
+        device = key.device
+        start = _mix(key ^ _signed(seed))[:, None]
     else:
         start = torch.tensor(_signed(_mix_int((seed & _MASK) ^ key)), device=device)
     return _mix(start + torch.arange(1, n + 1, device=device) * _signed(_GOLDEN))
 
 
 def uniforms(
-    seed: Seed, purpose: str, epoch: int, n: int, *, device: torch.device | None = None
+    seed: Seed, purpose: str, epoch: Epoch, n: int, *, device: torch.device | None = None
 ) -> Float[Tensor, "*replicates n"]:
     """Uniform float64 numbers on [0, 1), n for each seed, all 53 bits random."""
     return _shift(words(seed, purpose, epoch, n, device=device), 11).double() * 2.0**-53
 
 
 def normals(
-    seed: Seed, purpose: str, epoch: int, n: int, *, device: torch.device | None = None
+    seed: Seed, purpose: str, epoch: Epoch, n: int, *, device: torch.device | None = None
 ) -> Float[Tensor, "*replicates n"]:
     """Standard normal float64 numbers, n for each seed, by Box and Muller's transform of 2n uniform ones."""
     u = uniforms(seed, purpose, epoch, 2 * n, device=device)
@@ -62,7 +68,7 @@ def normals(
 
 
 def permutation(
-    seed: Seed, purpose: str, epoch: int, n: int, *, device: torch.device | None = None
+    seed: Seed, purpose: str, epoch: Epoch, n: int, *, device: torch.device | None = None
 ) -> Int[Tensor, "*replicates n"]:
     """A uniformly random order of 0..n-1 for each seed.
 
@@ -83,6 +89,10 @@ def as_seeds(seed: Seed) -> Int[Tensor, " replicates"]:
 
 def _key(purpose: str, epoch: int) -> int:
     return _mix_int(_mix_int(zlib.crc32(purpose.encode())) ^ epoch)
+
+
+def _keys(purpose: str, epochs: Int[Tensor, " replicates"]) -> Int[Tensor, " replicates"]:
+    return _mix(epochs.long() ^ _signed(_mix_int(zlib.crc32(purpose.encode()))))
 
 
 def _signed(x: int) -> int:

@@ -2,11 +2,14 @@
 
     python -m benchmarks.gpu --out results --minutes 9
 
-A run is finished if it has a line in benchmarks/results/gpu_runs.csv (committed) or a finished folder below --runs,
-a benchmark if its table is in benchmarks/results. A run that the time cuts short has left a checkpoint and goes on
-with the next call on this machine; a benchmark starts again. Written to --out, small and ready to commit:
+The list is `benchmarks.gpu_jobs`. A run is finished if it has a line in benchmarks/results/gpu_runs.csv (committed)
+or a finished folder below --runs, a benchmark if its table is in benchmarks/results. Jobs that should fit into the
+time left are taken in their order; when none does, the first run is begun nevertheless. A run that the time cuts
+short is asked to end (SIGTERM), leaves a checkpoint and goes on with the next call on this machine; a benchmark
+starts again. Where there is a corrupted test set, a finished run on its data set is evaluated on it, too. Written
+to --out, small and ready to commit:
 
-    scale_cuda.csv, peers_cuda.csv, selection_cuda.csv     for benchmarks/results
+    scale_cuda.csv, peers_cuda.csv, selection_cuda.csv, vision_cuda.csv     for benchmarks/results
     gpu_runs.csv                 a line for every job that finished: seconds, device, versions, commit
     synthetic_*.csv, vision_*.csv, text_*.csv     their rows for figures/data
     gpu_tests.txt                the last lines of the tests
@@ -18,55 +21,25 @@ Needs torch, torchvision and the pure-Python packages of pyproject.toml; no netw
 import argparse
 import csv
 import shlex
+import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.peer_cases import PEERS
+from benchmarks.gpu_jobs import JOBS, Job
 from benchmarks.record import RESULTS, machine
 from figures.table import collect
+from vision.data import find_corruptions
 
 ROOT = Path(__file__).parent.parent
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run or a benchmark: its name, its command, and what it cannot do without."""
-
-    name: str
-    command: str
-    needs: str = ""
-    """A file of a data set."""
-    imports: tuple[str, ...] = ()
-    table: str = ""
-    """What a benchmark writes; a run has a folder."""
-
-
-_STUDY = "synthetic.py --N 8 --num_steps 2000 --batch_size_list 2 --no-figures --device cuda --seeds 4096"
-
-
-def _training(kind: str, command: str, needs: str = "") -> list[Job]:
-    """Three seeds of each selection, the first seed of all of them first."""
-    return [
-        Job(f"{kind}-{name}-seed{seed}", f"-m {command} --device cuda --selection {name} --seed {seed}", needs)
-        for seed in range(3)
-        for name in ("shuffled", "spectral", "osgd")
-    ]
-
-
-JOBS: tuple[Job, ...] = (
-    Job("scale", "-m benchmarks.scale --device cuda", table="scale_cuda.csv"),
-    Job("peers", "-m benchmarks.peers --device cuda", imports=tuple(PEERS.values()), table="peers_cuda.csv"),
-    Job("selection", "-m benchmarks.selection --device cuda", table="selection_cuda.csv"),
-    Job("synthetic-d16-4096", f"{_STUDY} --d 16"),
-    Job("synthetic-d4-4096", f"{_STUDY} --d 4"),
-    *_training("cifar100", "vision.train cifar100 --precision bfloat16", "cifar-100-python/train"),
-    *_training("docstrings", "text.train docstrings"),
-)
+GRACE = 30.0
+"""Seconds that a job has for its checkpoint when its time is over."""
+_SHORTEST = 20.0
+"""Seconds below which nothing is begun."""
 
 
 def unfinished(jobs: tuple[Job, ...], runs: Path, data: Path) -> list[Job]:
@@ -88,6 +61,14 @@ def unfinished(jobs: tuple[Job, ...], runs: Path, data: Path) -> list[Job]:
     return left
 
 
+def next_job(left: Sequence[Job], seconds: float) -> Job | None:
+    """The first that fits into the time; if none does, the first that can go on another time."""
+    if seconds < _SHORTEST:
+        return None
+    fitting = [job for job in left if 60 * job.minutes <= seconds]
+    return next(iter(fitting or [job for job in left if not job.table]), None)
+
+
 def run_job(job: Job, out: Path, data: Path, seconds: float) -> dict[str, Any] | None:
     """Run it, into `out`, for at most so many seconds; its line if it finished."""
     command = [sys.executable, *shlex.split(job.command), "--out", str(out.resolve())]
@@ -95,15 +76,51 @@ def run_job(job: Job, out: Path, data: Path, seconds: float) -> dict[str, Any] |
         command += ["--data", str(data.resolve())]
     print(f"{job.name}: {shlex.join(command[1:])}", flush=True)
     begin = perf_counter()
-    try:
-        code = subprocess.run(command, cwd=ROOT, timeout=seconds, check=False).returncode
-    except subprocess.TimeoutExpired:
+    code = in_time(command, seconds)
+    if code is None:
         print(f"{job.name}: out of time, goes on with the next call", flush=True)
         return None
     if code:
         print(f"{job.name}: ended with status {code}", flush=True)
         return None
     return {"job": job.name, "command": job.command, "seconds": round(perf_counter() - begin, 1)} | machine()
+
+
+def in_time(command: list[str], seconds: float) -> int | None:
+    """The exit status of a command; None if its time was over, and it was asked to end."""
+    process = subprocess.Popen(command, cwd=ROOT)
+    late = False
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        late = True
+    finally:  # an interruption of this program ends the job, too
+        _end(process)
+    return None if late and process.returncode else process.returncode
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, and make it when it does not."""
+    process.terminate()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def retrieve_corrupted(job: Job, run: Path, data: Path, seconds: float) -> None:
+    """Evaluate a finished run on the corrupted images of its data set, if they are there."""
+    if not job.corrupted:
+        return
+    try:
+        find_corruptions(job.corrupted, data)
+    except ValueError:
+        return
+    command = [*("-m", "vision.evaluate", str(run.resolve())), *("--measures", "corrupted")]
+    code = in_time([sys.executable, *command, "--data", str(data.resolve())], max(seconds, _SHORTEST))
+    if code != 0:
+        print(f"{job.name}: not evaluated on corrupted images; {shlex.join(['python', *command])}", flush=True)
 
 
 def gpu_tests(out: Path) -> int:
@@ -114,6 +131,25 @@ def gpu_tests(out: Path) -> int:
     (out / "gpu_tests.txt").write_text(tail + "\n")
     print(tail, flush=True)
     return done.returncode
+
+
+def work_through(jobs: Sequence[Job], options: argparse.Namespace) -> int:
+    """Run what the time allows.
+
+    Returns:
+        How many jobs finished.
+    """
+    end = perf_counter() + 60 * options.minutes
+    left, finished = list(jobs), 0
+    while (job := next_job(left, end - perf_counter())) is not None:
+        left.remove(job)
+        place = options.out / job.table if job.table else options.runs / job.name
+        line = run_job(job, place, options.data, end - perf_counter())
+        if line is not None:
+            finished += 1
+            _append(options.out / "gpu_runs.csv", line)
+            retrieve_corrupted(job, place, options.data, end - perf_counter())
+    return finished
 
 
 def main() -> int:
@@ -128,24 +164,15 @@ def main() -> int:
     jobs = unfinished(JOBS, options.runs, options.data)
     if options.list:
         for job in jobs:
-            print(f"{job.name}: {job.command}")
+            print(f"{job.name}, {job.minutes:g} min: {job.command}")
         return 0
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     options.out.mkdir(parents=True, exist_ok=True)
     status = gpu_tests(options.out)
-    end = perf_counter() + 60 * options.minutes
-    lines = []
-    for job in jobs:
-        left = end - perf_counter()
-        if left < 20:
-            break
-        place = options.out / job.table if job.table else options.runs / job.name
-        line = run_job(job, place, options.data, left)
-        if line is not None:
-            lines.append(line)
-            _append(options.out / "gpu_runs.csv", line)
+    finished = work_through(jobs, options)
     if options.runs.exists():
         collect([options.runs], options.out)
-    print(f"{len(lines)} of {len(jobs)} jobs finished; tables in {options.out}")
+    print(f"{finished} of {len(jobs)} jobs finished; tables in {options.out}")
     return status
 
 

@@ -9,9 +9,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures import gap_curves, heatmaps, selection_cost
+from figures import gap_curves, heatmaps, selection_cost, vision_accuracy, vision_batches, vision_losses
+from figures.folders import read_runs
+from figures.studies import accuracies, first_measure, in_studies
 from figures.style import use_style
-from figures.table import DATA, STUDY, read_runs, synthetic_curves, synthetic_grams, synthetic_results
+from figures.table import DATA, STUDY, read_table, synthetic_curves, synthetic_grams, synthetic_results
 
 OUT = Path(__file__).parent / "out"
 SELECTION = Path(__file__).parent.parent / "benchmarks" / "results" / "selection_cpu.csv"
@@ -26,6 +28,34 @@ def figures_of(results: pd.DataFrame, curves: pd.DataFrame, grams: pd.DataFrame)
         yield f"gap_curves_{_sizes(rows)}", gap_curves.draw(rows)
     for _, rows in grams.groupby(STUDY, sort=True):
         yield f"heatmaps_{_sizes(rows)}", heatmaps.draw(rows)
+
+
+def vision_figures(results: pd.DataFrame, curves: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    """Name and figure, for every study of these tables that has the numbers for it.
+
+    Args:
+        results: vision_results.csv.
+        curves: vision_curves.csv.
+
+    Raises:
+        ValueError: If a curve's run is not among the results.
+    """
+    table = in_studies(results)
+    if lost := sorted(set(curves["run"]) - set(table["run"])):
+        raise ValueError(
+            f"every run of vision_curves.csv must be in vision_results.csv, but {', '.join(lost)} are not; "
+            "`python -m figures.table` writes both"
+        )
+    of_runs = table[["run", "study", "title", "guards", "loss"]]
+    curves = curves.drop(columns=["guards", "loss"]).merge(of_runs, on="run", sort=False)
+    for study, rows in curves.groupby("study", sort=True):
+        if first_measure(rows) is not None:
+            yield f"vision_accuracy_{study}", vision_accuracy.draw(rows)
+        if vision_batches.shows(rows):
+            yield f"vision_batches_{study}", vision_batches.draw(rows)
+    for study, rows in table.groupby("study", sort=True):
+        if accuracies(rows):
+            yield f"vision_losses_{study}", vision_losses.draw(rows)
 
 
 def save(figure: Figure, folder: Path, name: str, *, pdf: bool = True) -> None:
@@ -63,6 +93,11 @@ def main(arguments: Sequence[str]) -> None:
     if SELECTION.exists():
         save(selection_cost.draw(pd.read_csv(SELECTION)), options.out, "selection_cost")
         sys.stdout.write(f"{options.out / 'selection_cost'}.pdf, .png\n")
+    tables = [DATA / f"{name}.csv" for name in ("vision_results", "vision_curves")]
+    if all(table.exists() for table in tables):
+        for name, figure in vision_figures(*map(read_table, tables)):
+            save(figure, options.out, name)
+            sys.stdout.write(f"{options.out / name}.pdf, .png\n")
 
 
 def _draw_runs(folders: Sequence[Path]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from figures.style import SELECTION_LOOKS
-from figures.table import DATA
+from figures.table import DATA, read_table
+from figures.vision_summary import vision_table
 
 ROOT = Path(__file__).parent.parent
 SHOWN = ("gap_curves_N8_d16_B2.png", "heatmaps_N8_d16_B2.png", "selection_cost.png")
@@ -159,6 +160,8 @@ def filled(text: str) -> str:
         results = ROOT / "benchmarks" / "results" / f"{file}.csv"
         if results.exists():
             blocks[name] = table(pd.read_csv(results))
+    if (vision := DATA / "vision_results.csv").exists():
+        blocks["vision"] = vision_table(read_table(vision))
     for name, block in blocks.items():
         pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
         text = re.sub(pattern, lambda found, block=block: f"{found[1]}{block}\n{found[2]}", text, flags=re.DOTALL)

@@ -1,10 +1,12 @@
 """One look for all figures: a selection has the same name, colour and dash everywhere."""
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ SELECTION_LOOKS: dict[str, Look] = {
     "jest": Look("JEST", "#D55E00", (0, (1, 1))),
 }
 DIVERGING = "RdBu_r"
+_GUARD_DASHES: tuple[tuple[int, tuple[int, ...]], ...] = (
+    *((0, (2, 2)), (0, (8, 2, 2, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (1, 3))),
+    *((0, (10, 3)), (0, (6, 2, 2, 2, 2, 2))),
+)
+"""Of a selection with guards, or with other knobs than usual: not those of any selection alone."""
 
 _SETTINGS: Any = {
     "figure.dpi": 100,
@@ -77,3 +84,29 @@ def by_selection(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def look(selection: str) -> Look:
     """How this selection is drawn; one that is not known yet is drawn in black under its own name."""
     return SELECTION_LOOKS.get(selection, Look(selection, "#000000", "-"))
+
+
+def by_arm(rows: pd.DataFrame) -> list[tuple[Look, pd.DataFrame]]:
+    """The rows of each selection and of its variants, which have its colour, another dash and their word."""
+    arms = []
+    for name, own in by_selection(rows):
+        plain = look(name)
+        words = sorted(set(own["guards"]))
+        for place, word in enumerate(words if "" in words else ["", *words]):
+            dash = plain.dash if place == 0 else _GUARD_DASHES[(place - 1) % len(_GUARD_DASHES)]
+            kind = Look(f"{plain.label}, {word}" if word else plain.label, plain.colour, dash)
+            if word in words:
+                arms.append((kind, own.loc[own["guards"] == word]))
+    return arms
+
+
+def legend_above(figure: Figure, named: dict[str, Any]) -> None:
+    """Labels and what they stand for, in as many columns as there is room for."""
+    columns = max(1, min(5, 120 // (max(map(len, named)) + 8)))
+    figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=columns, fontsize=7)
+
+
+def below(figure: Figure, caption: str) -> Figure:
+    """The figure with its caption below it."""
+    figure.supxlabel("\n".join(textwrap.wrap(caption, 145)), x=0.01, ha="left", fontsize=6.5, color="#444444")
+    return figure

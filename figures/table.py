@@ -4,15 +4,16 @@ Only finished runs are taken; unfinished ones are named, not averaged in. What i
 tables under figures/data, and what is there already, by its settings, is replaced.
 """
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from figures.folders import Folder, read_runs
+from figures.trained import ROW_ORDER, latest, merged_columns, trained_curves, trained_results
 
 DATA = Path(__file__).parent / "data"
 
@@ -28,45 +29,6 @@ STUDY = [
     "dtype",
 ]
 """Settings that tell synthetic studies apart."""
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A finished run."""
-
-    path: Path
-    config: dict[str, Any]
-    result: dict[str, Any]
-    provenance: dict[str, Any]
-
-    @property
-    def experiment(self) -> str:
-        """The kind of run."""
-        return self.config["experiment"]
-
-
-def read_runs(roots: Iterable[Path]) -> tuple[list[Folder], list[Path]]:
-    """All finished runs below these folders, and the unfinished ones' folders."""
-    finished, unfinished = [], []
-    for root in roots:
-        for config_file in sorted(root.rglob("config.json")):
-            path = config_file.parent
-            stamp = json.loads(config_file.read_text())
-            if "experiment" not in stamp:  # another library's file of the same name
-                continue
-            if not (path / "result.json").exists():
-                unfinished.append(path)
-                continue
-            result = json.loads((path / "result.json").read_text())
-            commit = (stamp["git"] or {}).get("commit", "")
-            provenance = {
-                "commit": commit[:12],
-                "device": stamp["device"],
-                "torch": stamp["versions"]["torch"],
-                "date": stamp["started"][:10],
-            }
-            finished.append(Folder(path, stamp, result, provenance))
-    return finished, unfinished
 
 
 def synthetic_results(runs: Sequence[Folder]) -> pd.DataFrame:
@@ -119,26 +81,38 @@ def synthetic_grams(runs: Sequence[Folder]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def trained_results(runs: Sequence[Folder]) -> pd.DataFrame:
-    """A row per training run: its settings and the numbers of its result, one column each."""
-    rows = []
-    for run in runs:
-        numbers = {k: v for k, v in _flat(run.result).items() if isinstance(v, int | float)}
-        rows.append(_flat(run.config["config"]) | numbers | run.provenance)
-    return pd.DataFrame(rows)
+def read_table(path: Path) -> pd.DataFrame:
+    """A table that `collect` wrote, with empty words as words, and digests as words though they may be digits."""
+    table = pd.read_csv(
+        path, keep_default_na=False, na_values=[""], dtype={"commit": str, "run": str, "guards": str, "torch": str}
+    )
+    return table.assign(**{name: table[name].fillna("") for name in ("commit", "guards") if name in table})
 
 
-def update_table(path: Path, new: pd.DataFrame, keys: Sequence[str]) -> None:
-    """Add rows to a table, replacing those with the same keys."""
+def update_table(path: Path, new: pd.DataFrame, keys: Sequence[str], order: Sequence[str] | None = None) -> None:
+    """Add rows to a table, replacing those with the same keys; sorted by `order`, or by the keys.
+
+    Raises:
+        ValueError: If the table was written without these keys.
+    """
     if new.empty:
         return
-    keys = [key for key in keys if key in new.columns]
+    order = [name for name in order or keys if name in new.columns]
     if path.exists():
-        old = pd.read_csv(path, keep_default_na=False, na_values=[""])
-        replaced = old.set_index(keys).index.isin(new.set_index(keys).index)
-        new = pd.concat([old.loc[~replaced], new], ignore_index=True)
+        old = read_table(path)
+        if missing := [key for key in keys if key not in old]:
+            raise ValueError(
+                f"{path} must have the column {', '.join(missing)}, which tells its rows apart, but has not; "
+                "remove the file and collect its runs again"
+            )
+        replaced = old.set_index(list(keys)).index.isin(new.set_index(list(keys)).index)
+        columns = merged_columns(list(old), list(new))
+        rows = [*old.loc[~replaced].to_dict("records"), *new.to_dict("records")]
+        new = pd.DataFrame(rows, columns=columns)
     path.parent.mkdir(parents=True, exist_ok=True)
-    new.sort_values(keys, kind="stable").to_csv(path, index=False, lineterminator="\n")
+    temporary = path.with_name(f".{path.name}.tmp")
+    new.sort_values(order, kind="stable").to_csv(temporary, index=False, lineterminator="\n")
+    temporary.replace(path)
 
 
 def collect(roots: Iterable[Path], data: Path = DATA) -> tuple[int, list[Path]]:
@@ -154,29 +128,15 @@ def collect(roots: Iterable[Path], data: Path = DATA) -> tuple[int, list[Path]]:
     update_table(data / "synthetic_curves.csv", synthetic_curves(studies), keys)
     update_table(data / "synthetic_grams.csv", synthetic_grams(studies), keys)
     for kind in ("vision", "text"):
-        trained = trained_results([run for run in finished if run.experiment == kind])
-        settings = [c for c in trained.columns if c in _TRAINED_KEYS]
-        update_table(data / f"{kind}_results.csv", trained, settings)
+        trained = latest([run for run in finished if run.experiment == kind])
+        update_table(data / f"{kind}_results.csv", trained_results(trained), ["run"], ROW_ORDER)
+        if kind == "vision":
+            update_table(data / f"{kind}_curves.csv", trained_curves(trained), ["run"], [*ROW_ORDER, "update"])
     return len(finished), unfinished
-
-
-_TRAINED_KEYS = frozenset(
-    (
-        *("dataset", "stem", "selection", "loss", "temperature", "batch_size"),
-        *("updates", "epochs", "learning_rate", "seed", "device"),
-    )
-)
 
 
 def _study(run: Folder) -> dict[str, Any]:
     return {key: run.config["config"][key] for key in STUDY}
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}_") if isinstance(value, dict) else {prefix + key: value}
-    return flat
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ gradients are switched off, as when candidate batches are scored.
 """
 
 import math
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -112,8 +112,7 @@ class GlobalContrastive(nn.Module):
     def _log_counts(self, index: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
         """The logarithm of each anchor's number of negatives: all but the embeddings of its own pair."""
         everyone = index if self.group is None else gather(index, self.group)
-        _, inverse, counts = everyone.unique(return_inverse=True, return_counts=True)
-        negatives = 2 * (len(everyone) - counts[inverse]).clamp_min(1)
+        negatives = 2 * (len(everyone) - _visits(everyone).size).clamp_min(1)
         first = 0 if self.group is None else self.group.rank() * len(index)
         return negatives[first : first + len(index)].to(self.log_average.dtype).log()
 
@@ -130,13 +129,36 @@ class GlobalContrastive(nn.Module):
         value = torch.logaddexp(average[0], average[1]) - math.log(2)
         if self.group is not None:
             value, index = gather(value, self.group), gather(index, self.group)
-        visited = value > -torch.inf
-        value, index = value[visited].to(self.log_average.dtype), index[visited]
-        pairs, inverse, counts = index.unique(return_inverse=True, return_counts=True)
-        peak = value.new_full((len(pairs),), -torch.inf).scatter_reduce(0, inverse, value, "amax")
-        total = torch.zeros_like(peak).scatter_add(0, inverse, (value - peak[inverse]).exp())
-        self.log_average[pairs] = (total / counts).log() + peak
-        self.seen[pairs] = True
+        pair = _visits(index).pair
+        counted = value > -torch.inf
+        peak = value.new_full(value.shape, -torch.inf).scatter_reduce(0, pair, value, "amax")
+        parts = torch.where(counted, (value - peak[pair]).exp(), 0.0)
+        totals = torch.zeros((2, *value.shape), dtype=value.dtype, device=value.device)
+        totals.scatter_add_(1, pair.expand(2, -1), torch.stack([parts, counted.to(value.dtype)]))
+        mean = (totals[0] / totals[1]).log()[pair] + peak[pair]
+        visited = totals[1][pair] > 0
+        # The rows of a pair that came twice write the same value twice.
+        self.log_average[index] = torch.where(visited, mean.to(self.log_average.dtype), self.log_average[index])
+        self.seen[index] = self.seen[index] | visited
+
+
+class _Visits(NamedTuple):
+    """Which rows are of the same pair."""
+
+    pair: Int[Tensor, " n"]
+    """A number for each row, the same for rows of the same pair."""
+    size: Int[Tensor, " n"]
+    """How many rows are of its pair."""
+
+
+def _visits(index: Int[Tensor, " n"]) -> _Visits:
+    """As `unique` would tell, in tensors of known sizes, so that a GPU need not be waited for."""
+    ordered, order = index.sort(stable=True)
+    begins = torch.ones_like(ordered, dtype=torch.bool)
+    begins[1:] = ordered[1:] != ordered[:-1]
+    pair = torch.empty_like(index).scatter_(0, order, begins.cumsum(0) - 1)
+    size = torch.zeros_like(index).scatter_add_(0, pair, torch.ones_like(index))
+    return _Visits(pair, size[pair])
 
 
 class Queue(nn.Module):
@@ -157,6 +179,8 @@ class Queue(nn.Module):
     """
 
     takes_index: ClassVar[bool] = True
+    capturable: ClassVar[bool] = False
+    """A step with it cannot be recorded as a CUDA graph: how full the queue is is asked on the host."""
     keys: Float[Tensor, "size dim"]
     ids: Int[Tensor, " size"]
     entered: Tensor

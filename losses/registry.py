@@ -10,6 +10,7 @@ from losses.checks import check_positive
 from losses.contrast import CALL_OPTIONS
 from losses.decorrelation import barlow_twins, vicreg
 from losses.decoupled import dcl, dcl_cross, dcl_one_way, dclw, dhel_anchor, dhel_mean, dhel_product, flatnce
+from losses.distributed import Group
 from losses.hard import debiased, hcl
 from losses.infonce import arc_margin, clip, clip_sum, info_nce, mnrl, n_pair, nt_xent, simcse
 from losses.kernel import align_uniform, alignment, kcl, spectral_contrastive
@@ -35,6 +36,8 @@ class Entry:
     """Author, year, arXiv id."""
     relation: str = ""
     """What it is equal to, or differs from by a known factor."""
+    raw: bool = False
+    """Whether it is made for embeddings of any length, where the others take unit rows."""
     needs: str = ""
     """What it needs beside a batch of pairs and their numbers; command lines offer what needs nothing."""
 
@@ -141,12 +144,14 @@ LOSSES: dict[str, Entry] = {
         "25 mse + 25 relu(1 - std) + covariances^2",
         "Bardes et al. 2022, 2105.04906",
         "made for raw embeddings",
+        raw=True,
     ),
     "barlow_twins": Entry(
         barlow_twins,
         "(1 - C_kk)^2 + 0.0051 C_kl^2",
         "Zbontar et al. 2021, 2103.03230",
         "made for raw embeddings",
+        raw=True,
     ),
     "cosent": Entry(cosent, "log(1 + sum e^(s_j - s_i)), y_i > y_j", "Su 2022", needs="scores of the pairs"),
     "angle": Entry(
@@ -160,7 +165,14 @@ PAIR_LOSSES: tuple[str, ...] = tuple(name for name, entry in LOSSES.items() if n
 """What a trainer of pairs can take."""
 
 
-def make_loss(name: str, *, n_pairs: int | None = None, temperature: float | None = None, **settings: Any) -> Loss:
+def make_loss(
+    name: str,
+    *,
+    n_pairs: int | None = None,
+    temperature: float | None = None,
+    group: Group | None = None,
+    **settings: Any,
+) -> Loss:
     """The loss of this name with its settings bound: a function of paired embeddings, or a module (sogclr).
 
     Args:
@@ -168,6 +180,7 @@ def make_loss(name: str, *, n_pairs: int | None = None, temperature: float | Non
         n_pairs: Size of the training set, for the loss that keeps an average for every pair.
         temperature: For those that have one; None for the default of its paper. The others take no notice, so
             that a trainer may have one setting for all.
+        group: Processes that share each batch, see `losses.distributed`; None for one process.
         **settings: What else this loss takes.
 
     Raises:
@@ -184,6 +197,8 @@ def make_loss(name: str, *, n_pairs: int | None = None, temperature: float | Non
     for setting in settings:
         if setting not in entry.settings:
             raise ValueError(f"{name} has no {setting}; it takes {', '.join(entry.settings) or 'no settings'}")
+    if group is not None:
+        settings["group"] = group
     if not entry.is_stateful:
         return partial(entry.function, **settings)
     if n_pairs is None:

@@ -22,11 +22,21 @@ from text.model import build_encoder, save_model
 from text.pairs import TextPairs
 from text.retrieve import comparison, retrieval_metrics, tfidf_embeddings
 from text.tokens import build_tokenizer, build_vocabulary
-from training import Progress, Run, default_folder, fit, parse_preset, resolve_device, run_command, warmup_cosine
+from training import (
+    Progress,
+    Ranks,
+    Run,
+    default_folder,
+    fit,
+    parse_preset,
+    resolve_device,
+    run_command,
+    warmup_cosine,
+)
 
 
 def main(config: TextConfig) -> dict[str, Any]:
-    """Train and evaluate.
+    """Train and evaluate, alone or as one of torchrun's processes.
 
     Returns:
         What result.json holds, and the folder.
@@ -34,7 +44,12 @@ def main(config: TextConfig) -> dict[str, Any]:
     Raises:
         ValueError: If the data, the device or the folder is not fit for use; nothing has been done then.
     """
-    device = resolve_device(config.device)
+    with Ranks.from_environment(resolve_device(config.device)) as ranks:
+        return _train(config, ranks)
+
+
+def _train(config: TextConfig, ranks: Ranks) -> dict[str, Any]:
+    device = ranks.device
     corpus = read_docstrings(config.data)
     chosen = permutation(0, "pairs", 0, len(corpus.train))[: config.count_pairs(len(corpus.train))]
     train = [corpus.train[i] for i in sorted(chosen.tolist())]
@@ -46,8 +61,10 @@ def main(config: TextConfig) -> dict[str, Any]:
         config=config.record() | {"manifest": corpus.manifest.sha256},
         device=str(device),
         overwrite=config.overwrite,
+        tensorboard=config.tensorboard,
+        ranks=ranks,
     )
-    shutil.rmtree(run.path / "model", ignore_errors=True)  # an overwritten run's
+    ranks.first(lambda: shutil.rmtree(run.path / "model", ignore_errors=True))  # an overwritten run's
 
     encoder = build_encoder(
         vocabulary_size=len(vocabulary),
@@ -74,11 +91,11 @@ def main(config: TextConfig) -> dict[str, Any]:
         "tfidf": retrieval_metrics(*tfidf_embeddings(*zip(*corpus.test, strict=True))),
         "untrained": retrieval_metrics(*test.embed(None)),
     }
-    with Progress(f"docstrings {config.selection}", config.updates) as progress:
+    with Progress(f"docstrings {config.selection}", config.updates, shown=ranks.is_first) as progress:
         last = fit(
             task,
-            selection=config.rule(),
-            loss=config.loss_function(len(train), device),
+            selection=config.rule(group=ranks.group),
+            loss=config.loss_function(len(train), device, group=ranks.group),
             optimizer=optimizer,
             learning_rate=warmup_cosine(
                 config.learning_rate, config.updates, warmup=round(config.warmup * config.updates)
@@ -92,10 +109,11 @@ def main(config: TextConfig) -> dict[str, Any]:
             report=Report(config.temperature),
             observe=lambda _: {"validation_mrr_at_10": retrieval_metrics(*validation.embed(None))["mrr_at_10"]},
             progress=progress,
+            ranks=ranks,
         )
 
     trained = retrieval_metrics(*test.embed(None))
-    save_model(run.path / "model", encoder, tokenizer)
+    ranks.first(lambda: save_model(run.path / "model", encoder, tokenizer))
     result = {
         "selection": config.selection,
         "updates": last.update,
@@ -109,7 +127,8 @@ def main(config: TextConfig) -> dict[str, Any]:
     }
     run.finish(result)
     result |= {"seconds": round(run.seconds(), 1), "out": str(run.path)}
-    sys.stdout.write(comparison(systems | {f"trained, {config.selection}": trained}))
+    if ranks.is_first:
+        sys.stdout.write(comparison(systems | {f"trained, {config.selection}": trained}))
     return result
 
 

@@ -11,17 +11,24 @@ from batching.table import aligned
 from training.command import default_folder, parse_preset, run_command
 from training.config import TrainingConfig
 from training.descent import GradientDescent
-from training.loop import Moment, fit
+from training.interrupt import Interrupted
+from training.loop import fit
+from training.optimizers import Lars, make_optimizer, scaled_rate
 from training.progress import Progress
+from training.ranks import Ranks
 from training.run import Run
 from training.schedule import constant, warmup_cosine
+from training.state import Moment
 from training.task import EncodedPairs, Task
 
 __all__ = [
     "EncodedPairs",
     "GradientDescent",
+    "Interrupted",
+    "Lars",
     "Moment",
     "Progress",
+    "Ranks",
     "Run",
     "Task",
     "TrainingConfig",
@@ -29,8 +36,10 @@ __all__ = [
     "constant",
     "default_folder",
     "fit",
+    "make_optimizer",
     "parse_preset",
     "resolve_device",
     "run_command",
+    "scaled_rate",
     "warmup_cosine",
 ]

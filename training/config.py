@@ -1,11 +1,12 @@
 """What every training run of an encoder is made of, whatever it encodes, checked as soon as it is written down."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from hashlib import sha256
 from math import comb
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 import torch
 import tyro
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from batching import ALIASES, SELECTIONS, Embed, Guards, Selection, canonical_name, make_selection, settings_in
 from batching.files import PairFile, read_pairs
 from losses import PAIR_LOSSES, Loss, make_loss
+from losses.distributed import Group
+from training.record import from_json, parsed_settings
 
 Replan = Literal["epoch", "pool"]
 SelectionName = Annotated[
@@ -26,6 +29,7 @@ SelectionName = Annotated[
 LossName = Annotated[str, tyro.conf.arg(help=f"What is minimised: {', '.join(PAIR_LOSSES)}.")]
 
 Ranges = dict[str, tuple[float, float]]
+Config = TypeVar("Config")
 UNBOUNDED = float("inf")
 _MOST_PAIRS_AT_ONCE = 16_384
 """In one update; more would not fit into memory, or never end."""
@@ -61,6 +65,8 @@ class TrainingConfig:
         "checkpoint_every": (0, UNBOUNDED),
     }
     """The least and the greatest value of the settings that have them; None is allowed where the type has it."""
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "overwrite", "tensorboard")
+    """Settings that change where results go, and not what they are."""
     USUAL_TEMPERATURES: ClassVar[str]
     """The remedy for a temperature that is not positive."""
 
@@ -99,6 +105,9 @@ class TrainingConfig:
     """Pairs never share a batch with so many of their nearest."""
 
     loss: LossName
+    loss_settings: tuple[str, ...] = ()
+    """Settings of the loss beside its temperature: gamma=0.5 for sogclr, sigma=0.3 for dclw, ...; `python -m losses`
+    lists them."""
     temperature: float
     """Of the loss where it has one, of the scores by which batches are chosen, and of the logged diagnostics."""
     batch_size: int
@@ -124,6 +133,8 @@ class TrainingConfig:
     """Updates between two lines of metrics.jsonl."""
     checkpoint_every: int
     """Updates between two checkpoints; 0 for none."""
+    tensorboard: bool = False
+    """Write the metrics for TensorBoard too, into the folder tensorboard of the run."""
     out: Path | None = None
     """Folder of the run; an unfinished run there is continued. runs/KIND/PRESET-SELECTION-TIME if left out."""
     overwrite: bool = False
@@ -171,19 +182,38 @@ class TrainingConfig:
                 "encode_batch_size, or use 'shuffled'"
             )
 
-    def loss_function(self, n_pairs: int, device: torch.device | str = "cpu") -> Loss:
-        """The loss with its settings bound; a module, with its state on the device, where it keeps one."""
-        loss = make_loss(self.loss, temperature=self.temperature, n_pairs=n_pairs)
+    def loss_function(
+        self, n_pairs: int, device: torch.device | str = "cpu", *, group: Group | None = None
+    ) -> Loss:
+        """The loss with its settings bound; a module, with its state on the device, where it keeps one.
+
+        Args:
+            n_pairs: Size of the training set.
+            device: Of the embeddings.
+            group: Processes that share each batch.
+        """
+        settings = parsed_settings(self.loss_settings)
+        loss = make_loss(self.loss, temperature=self.temperature, n_pairs=n_pairs, group=group, **settings)
         return loss.to(device) if isinstance(loss, nn.Module) else loss
 
-    def rule(self, labels: Int[Tensor, " n_pairs"] | None = None) -> Selection:
+    def scoring_loss(self) -> Loss:
+        """What batches and pairs are scored with by rules that do so: the loss.
+
+        For a loss with a state it is nt_xent, as in the code of Cho et al. (2024, arXiv 2307.05906).
+        """
+        loss = self.loss_function(2)  # the number of pairs matters to losses with a state alone
+        return make_loss("nt_xent", temperature=self.temperature) if isinstance(loss, nn.Module) else loss
+
+    def rule(self, labels: Int[Tensor, " n_pairs"] | None = None, *, group: Group | None = None) -> Selection:
         """The selection rule with its settings.
 
         Args:
             labels: Those of the pairs, if the ones of a class are to be kept apart.
+            group: Processes that share the work of planning.
         """
         others = {
-            "loss": self.loss_function(2),  # rules do not use a loss to which the number of pairs matters
+            "loss": self.scoring_loss(),
+            "group": group,
             "guards": Guards(labels=labels, max_similarity=self.max_similarity, skip_nearest=self.skip_nearest),
             "teacher": _embeddings_in(self.teacher),
             "reference": _embeddings_in(self.reference),
@@ -191,13 +221,24 @@ class TrainingConfig:
         return make_selection(self.selection, **settings_in(self, **others))
 
     def record(self) -> dict[str, Any]:
-        """Everything that the result depends on, ready for JSON."""
+        """Everything that the result depends on, ready for JSON; `from_record` is the way back."""
         kept = asdict(self)
-        del kept["out"], kept["overwrite"]
+        for name in self.NOT_RECORDED:
+            kept.pop(name, None)
         for name in ("teacher", "reference"):
             if (path := kept[name]) is not None:
                 kept[f"{name}_sha256"] = sha256(path.read_bytes()).hexdigest()
         return {name: str(value) if isinstance(value, Path) else value for name, value in kept.items()}
+
+
+    @classmethod
+    def from_record(cls: type[Config], record: Mapping[str, Any]) -> Config:
+        """The configuration that gave this record, as config.json of a run has it.
+
+        Raises:
+            ValueError: If it has settings that there are no longer.
+        """
+        return from_json(cls, {name: value for name, value in record.items() if not name.endswith("_sha256")})
 
 
 def _embeddings_in(path: Path | None) -> Embed | None:

@@ -19,18 +19,26 @@ class Progress:
         total: Updates altogether.
         stream: Where to; standard error by default, so that tables on standard output stay clean.
         seconds_between_lines: For streams that are no terminal.
+        shown: False says nothing, for all but one of several processes.
     """
 
     def __init__(
-        self, name: str, total: int, *, stream: TextIO | StringIO | None = None, seconds_between_lines: float = 15.0
+        self,
+        name: str,
+        total: int,
+        *,
+        stream: TextIO | StringIO | None = None,
+        seconds_between_lines: float = 15.0,
+        shown: bool = True,
     ) -> None:
         """See the class."""
         self.name = name
         self.total = total
         self.stream = stream or sys.stderr
+        self.shown = shown
         self.bar = (
             tqdm(total=total, desc=name, file=self.stream, unit="update", dynamic_ncols=True, leave=False)
-            if self.stream.isatty()
+            if shown and self.stream.isatty()
             else None
         )
         self.between = 0.1 if self.bar is not None else seconds_between_lines
@@ -39,12 +47,16 @@ class Progress:
 
     def due(self) -> bool:
         """Whether enough time has passed to show something; cheap enough to ask at every update."""
+        if not self.shown:
+            return False
         if self.first_update is None:
             return True
         return perf_counter() - self.previous > self.between
 
     def show(self, update: int, loss: float | None) -> None:
         """Show that `update` updates are done."""
+        if not self.shown:
+            return
         now = perf_counter()
         if self.first_update is None:
             self.first_update = update

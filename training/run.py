@@ -6,17 +6,16 @@
     checkpoint.pt   while it is unfinished
     model.pt        the trained weights, where a network was trained
     arrays.npz      what figures need beside numbers (Gram matrices, curves by seed)
+    weights/        weights along the way, update-000100.pt, where they were to be kept
+    tensorboard/    the numbers of metrics.jsonl for TensorBoard, where they were asked for
 
 Its name is chosen by the user and never parsed.
 """
 
 import json
 import os
-import platform
-import subprocess
-import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,15 +23,25 @@ from typing import Any
 import numpy as np
 import torch
 
+from training.curves import Curves, check_tensorboard
+from training.ranks import Ranks
+from training.stamp import stamp
+
+_FOLDERS = ("weights", "tensorboard")
 _FILES = ("config.json", "metrics.jsonl", "result.json", "checkpoint.pt", "model.pt", "arrays.npz")
 
 
 class Run:
-    """A run folder, open for writing. Make one with `Run.open`."""
+    """A run folder, open for writing. Make one with `Run.open`.
 
-    def __init__(self, path: Path) -> None:
+    Of several processes the first one writes; in the others the methods do nothing.
+    """
+
+    def __init__(self, path: Path, *, writes: bool = True, curves: Curves | None = None) -> None:
         """Use `Run.open`, which checks the folder."""
         self.path = path
+        self.writes = writes
+        self.curves = curves
         self._seconds_before = 0.0
         self._opened = perf_counter()
 
@@ -45,6 +54,8 @@ class Run:
         config: Mapping[str, Any],
         device: str = "cpu",
         overwrite: bool = False,
+        tensorboard: bool = False,
+        ranks: Ranks | None = None,
     ) -> "Run":
         """Begin a run, or go on with an unfinished one of the same configuration.
 
@@ -54,45 +65,31 @@ class Run:
             config: Everything that the result depends on, ready for JSON.
             device: What it runs on, for the record.
             overwrite: Discard what an earlier run left here.
+            tensorboard: Write the numbers of every line for TensorBoard too.
+            ranks: Processes of which the first one opens the folder, the one that it names itself; their number
+                is part of the configuration.
 
         Raises:
             ValueError: If the folder cannot be written, holds other things, a finished run, or an unfinished
-                one of another configuration.
+                one of another configuration; in every process.
         """
-        path = Path(path)
-        _check_writable(path)
-        is_run = (path / "config.json").exists()
-        if overwrite and is_run:
-            for name in _FILES:
-                (path / name).unlink(missing_ok=True)
-        if (path / "result.json").exists():
-            raise ValueError(
-                f"--out must not hold a finished run, but {path} does; choose another folder, or pass --overwrite"
-            )
-        plain = json.loads(json.dumps(config))
-        if (path / "config.json").exists():
-            before = json.loads((path / "config.json").read_text())
-            if before["experiment"] != experiment or before["config"] != plain:
-                raise ValueError(
-                    f"an unfinished run goes on only with its own configuration, but that of {path} differs in "
-                    f"{_difference(before['config'], plain)}; choose another folder, or pass --overwrite"
-                )
-        elif not is_run and any(path.iterdir()):
-            raise ValueError(
-                f"--out must be a new or empty folder or an unfinished run, but {path} holds other files; "
-                "choose another folder"
-            )
-        else:
-            write_json(path / "config.json", _stamp(experiment, plain, device))
-        run = cls(path)
-        if not (path / "checkpoint.pt").exists():
-            (path / "metrics.jsonl").unlink(missing_ok=True)
-        return run
+        ranks = Ranks() if ranks is None else ranks
+        config = {**config, **({"processes": ranks.size} if ranks.size > 1 else {})}
+        opened = ranks.first(lambda: _opened(Path(path), experiment, config, device, overwrite, tensorboard))
+        curves = Curves(opened / "tensorboard") if tensorboard and ranks.is_first else None
+        return cls(opened, writes=ranks.is_first, curves=curves)
 
     def log(self, line: Mapping[str, int | float | str]) -> None:
         """Append a line to metrics.jsonl; seconds since the start are added to it."""
+        if not self.writes:
+            return
+        line = {**line, "seconds": round(self.seconds(), 3)}
+        if self.curves is not None:
+            if not self.curves.begun:
+                self.curves.begin(after=last_line(self.path / "metrics.jsonl"))
+            self.curves.add(line)
         with (self.path / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps({**line, "seconds": round(self.seconds(), 3)}) + "\n")
+            file.write(json.dumps(line) + "\n")
 
     def seconds(self) -> float:
         """Seconds spent, those before an interruption included."""
@@ -100,20 +97,25 @@ class Run:
 
     def checkpoint(self, state: Mapping[str, Any]) -> None:
         """Write the state, atomically, with the length that metrics.jsonl has now."""
+        if not self.writes:
+            return
         metrics = self.path / "metrics.jsonl"
         size = metrics.stat().st_size if metrics.exists() else 0
-        saved = {"state": state, "metrics_bytes": size, "seconds": self.seconds()}
-        target = self.path / "checkpoint.pt"
-        with _temporary(target).open("wb") as file:
-            torch.save(saved, file)
-            file.flush()
-            os.fsync(file.fileno())
-        _temporary(target).replace(target)
+        save_atomically(
+            self.path / "checkpoint.pt", {"state": state, "metrics_bytes": size, "seconds": self.seconds()}
+        )
+
+    def keep(self, update: int, weights: Mapping[str, Any]) -> None:
+        """Write the weights after this update, atomically, to weights/update-000123.pt."""
+        if not self.writes:
+            return
+        (self.path / "weights").mkdir(exist_ok=True)
+        save_atomically(self.path / "weights" / f"update-{update:06d}.pt", weights)
 
     def restore(self) -> dict[str, Any] | None:
         """The state of the last checkpoint, if there is one; lines logged after it are dropped."""
         target = self.path / "checkpoint.pt"
-        if not target.exists():
+        if not self.writes or not target.exists():
             return None
         saved = torch.load(target, map_location="cpu", weights_only=True)
         self._seconds_before = saved["seconds"]
@@ -126,6 +128,8 @@ class Run:
 
     def save_arrays(self, **arrays: np.ndarray) -> None:
         """Write arrays.npz, atomically."""
+        if not self.writes:
+            return
         target = self.path / "arrays.npz"
         with _temporary(target).open("wb") as file:
             np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
@@ -133,14 +137,76 @@ class Run:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write result.json, which makes the run a finished one; its checkpoint is needed no more."""
+        if not self.writes:
+            return
+        if self.curves is not None:
+            self.curves.close()
         write_json(self.path / "result.json", {"status": "done", **result, "seconds": round(self.seconds(), 3)})
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def save_atomically(path: Path, value: Mapping[str, Any]) -> None:
+    """`torch.save` so that a reader sees the old file or the new one, never half of one, also after a power cut."""
+    with _temporary(path).open("wb") as file:
+        torch.save(dict(value), file)
+        file.flush()
+        os.fsync(file.fileno())
+    _temporary(path).replace(path)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file so that a reader sees the old one or the new one, never half of one."""
     _temporary(path).write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
     _temporary(path).replace(path)
+
+
+def last_line(path: Path) -> dict[str, Any] | None:
+    """The last line of a file of JSON lines, if there is one."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return json.loads(lines[-1]) if lines else None
+
+
+def _opened(
+    path: Path, experiment: str, config: Mapping[str, Any], device: str, overwrite: bool, tensorboard: bool
+) -> Path:
+    """The folder, fit to be written to; see `Run.open`."""
+    if tensorboard:
+        check_tensorboard()
+    _check_writable(path)
+    is_run = (path / "config.json").exists()
+    if overwrite and is_run:
+        _discard(path, _FILES)
+    if (path / "result.json").exists():
+        raise ValueError(
+            f"--out must not hold a finished run, but {path} does; choose another folder, or pass --overwrite"
+        )
+    plain = json.loads(json.dumps(config))
+    if (path / "config.json").exists():
+        before = json.loads((path / "config.json").read_text())
+        if before["experiment"] != experiment or before["config"] != plain:
+            raise ValueError(
+                f"an unfinished run goes on only with its own configuration, but that of {path} differs in "
+                f"{_difference(before['config'], plain)}; choose another folder, or pass --overwrite"
+            )
+    elif not is_run and any(path.iterdir()):
+        raise ValueError(
+            f"--out must be a new or empty folder or an unfinished run, but {path} holds other files; "
+            "choose another folder"
+        )
+    else:
+        write_json(path / "config.json", stamp(experiment, plain, device))
+    if not (path / "checkpoint.pt").exists():
+        _discard(path, ("metrics.jsonl",))
+    return path
+
+
+def _discard(path: Path, names: Iterable[str]) -> None:
+    """These files, and what was written along the way."""
+    for name in names:
+        (path / name).unlink(missing_ok=True)
+    for name in _FOLDERS:
+        if (path / name).exists():
+            shutil.rmtree(path / name)
 
 
 def _temporary(path: Path) -> Path:
@@ -162,32 +228,3 @@ def _check_writable(path: Path) -> None:
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     return ", ".join(f"{key} ({before.get(key)!r} then, {now.get(key)!r} now)" for key in keys) or "its kind"
-
-
-def _stamp(experiment: str, config: Mapping[str, Any], device: str) -> dict[str, Any]:
-    return {
-        "experiment": experiment,
-        "config": config,
-        "argv": sys.argv,
-        "git": _commit(),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-        "device": torch.cuda.get_device_name(device)
-        if device.startswith("cuda")
-        else platform.processor() or "cpu",
-        "threads": torch.get_num_threads(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _commit() -> dict[str, Any] | None:
-    """The commit of the code that is running, or None where it is not a git checkout."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -1,15 +1,17 @@
 """Gradient steps: how the loss of a step's batches becomes a change of the parameters."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from batching import Combinations, Plan, Step
 from losses import Loss
 from training.descent import GradientDescent
+from training.ranks import Ranks
 from training.task import Task
 
 Optimizer = torch.optim.Optimizer | GradientDescent
@@ -29,35 +31,79 @@ class Steps:
         task: The pairs and their parameters.
         loss: Of a batch.
         optimizer: Over the task's parameters.
+        ranks: The processes that take each step together, each with its part of the batches; None for one alone.
+
+    Raises:
+        ValueError: If there are several processes, and nothing is known of the task's parameters.
     """
 
-    def __init__(self, task: Task, loss: Loss, optimizer: Optimizer) -> None:
+    def __init__(self, task: Task, loss: Loss, optimizer: Optimizer, *, ranks: Ranks | None = None) -> None:
         """See the class."""
         self.task, self.loss, self.optimizer = task, loss, optimizer
+        self.ranks = Ranks() if ranks is None else ranks
+        self.modules = _modules(task) if self.ranks.size > 1 else []
+        self.ranks.equalise(self.modules)
 
     def begin_plan(self, plan: Plan, *, position: int, update: int) -> None:
-        """Called when a plan comes into force.
+        """Called when a plan comes into force; the task is told of its part of the batches.
 
         Args:
             plan: Its steps will be taken in their order.
             position: Updates of it that were taken already, before an interruption.
             update: Number of the next update.
         """
+        if isinstance(plan.batches, Tensor):
+            plan = replace(plan, batches=self.own(plan.batches))
         self.task.begin_plan(plan, position=position, update=update)
 
     def take(self, step: Step, *, update: int, rate: float) -> Taken:
         """One step at this learning rate."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self.set_rate(rate)
         self.optimizer.zero_grad()
         self.task.begin_update(update)
         losses, pairs_seen = [], 0
         for batches in _stacks(step, self.task.batches_at_once):
-            losses.append(self.task.accumulate(batches, self.loss, step.scale))
+            losses.append(self.task.accumulate(self.own(batches), self.loss, step.scale))
             pairs_seen += batches.shape[-2] * batches.shape[-1]
+        self.finish(*losses)
+        return Taken(losses[0] if len(losses) == 1 else torch.cat(losses, -1), pairs_seen)
+
+    def own(self, batches: Int[Tensor, "*lead batch"]) -> Int[Tensor, "*lead part"]:
+        """This rank's part of each batch."""
+        return self.ranks.own(batches)
+
+    def set_rate(self, rate: float) -> None:
+        """Tell the optimiser; where it reads its rate from a tensor, in place."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def finish(self, *losses: Tensor) -> None:
+        """From gradients to changed parameters: the mean over the ranks, the optimiser, what follows it.
+
+        Nothing in it is read back from the device, so that it can be recorded.
+
+        Args:
+            losses: Of this rank's part; they become the means over the ranks, in place.
+        """
+        self.ranks.average(self.modules, losses)
         self.optimizer.step()
         self.task.end_update()
-        return Taken(losses[0] if len(losses) == 1 else torch.cat(losses, -1), pairs_seen)
+
+
+def _modules(task: Task) -> list[nn.Module]:
+    """Every module that a step changes: `task.stateful()` where there is such a method, or `task.model`."""
+    stateful, model = getattr(task, "stateful", None), getattr(task, "model", None)
+    if stateful is not None:
+        return stateful()
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"several processes average the parameters of task.model, an nn.Module, got {type(task).__name__} "
+            "without one; train it in one process"
+        )
+    return [model]
 
 
 def _stacks(step: Step, at_most: int) -> Iterator[Int[Tensor, "*replicates n_batches batch"]]:

@@ -2,14 +2,18 @@
 
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from batching import Plan
-from losses import Loss, cached_backward, diagnostics, takes_index
+from losses import Loss, cached_backward, diagnostics, gather, takes_index
+from losses.distributed import Group
+
+FeatureMode = Literal["eval", "train"]
 
 
 @runtime_checkable
@@ -73,6 +77,8 @@ class EncodedPairs(ABC):
         embed_batch_size: Pairs at a time when embeddings are asked for.
         encode_batch_size: Pairs at a time in training: a larger batch goes through the encoder in chunks, twice,
             and needs the memory of one (`losses.cached_backward`); None for whole batches.
+        feature_mode: Where embeddings are asked for, normalisation layers use their running statistics ("eval"), or
+            those of each `embed_batch_size` pairs, by which the running ones move too ("train").
         temperature: Of the diagnostics.
     """
 
@@ -87,6 +93,7 @@ class EncodedPairs(ABC):
         seed: int,
         embed_batch_size: int,
         encode_batch_size: int | None = None,
+        feature_mode: FeatureMode = "eval",
         temperature: float = 0.1,
     ) -> None:
         """See the class."""
@@ -95,6 +102,7 @@ class EncodedPairs(ABC):
         self.seed = seed
         self.embed_batch_size = embed_batch_size
         self.encode_batch_size = encode_batch_size
+        self.feature_mode: FeatureMode = feature_mode
         self.temperature = temperature
         self.update = 0
         self._latest: tuple[Tensor, Tensor] | None = None
@@ -114,9 +122,11 @@ class EncodedPairs(ABC):
 
     def end_update(self) -> None:
         """Nothing follows the parameters, unless a subclass has a second encoder that does."""
+        return
 
     def begin_plan(self, plan: Plan, *, position: int, update: int) -> None:
         """Nothing is prepared ahead, unless a subclass gains by it."""
+        del plan, position, update
 
     def accumulate(
         self, batches: Int[Tensor, "n_batches batch"], loss: Loss, scale: float
@@ -125,25 +135,37 @@ class EncodedPairs(ABC):
         self.model.train()
         return torch.stack([self._backward(batch, loss, scale) for batch in batches])
 
-    def describe(self) -> dict[str, float]:
-        """Diagnostics of the batch trained on last."""
+    def describe(self, group: Group | None = None) -> dict[str, float]:
+        """Diagnostics of the batch trained on last.
+
+        Args:
+            group: Processes that shared it; all must ask.
+        """
         if self._latest is None:
             return {}
-        return diagnostics(*self._latest, temperature=self.temperature).floats()
+        whole = self._latest if group is None else (gather(x, group) for x in self._latest)
+        u, v = (functional.normalize(x, dim=-1) for x in whole)  # a loss of raw embeddings has others
+        return diagnostics(u, v, temperature=self.temperature).floats()
 
     @torch.no_grad()
     def embed(self, index: Int[Tensor, " n"] | None) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"]]:
-        """The embeddings of these pairs, chunk by chunk; normalisation layers use their running statistics."""
-        self.model.eval()
+        """The embeddings of these pairs, chunk by chunk; normalisation layers as `feature_mode` says."""
+        self.model.train(self.feature_mode == "train")
         index = torch.arange(self.n_pairs) if index is None else index
         chunks = [self.encode(part, purpose="embed") for part in index.split(self.embed_batch_size)]
         return torch.cat([u for u, _ in chunks]), torch.cat([v for _, v in chunks])
 
+    def loss_of(
+        self, u: Float[Tensor, "n dim"], v: Float[Tensor, "n dim"], batch: Int[Tensor, " batch"], loss: Loss
+    ) -> Float[Tensor, ""]:
+        """The loss of a batch that is encoded; the embeddings are kept for `describe`."""
+        self._latest = u.detach(), v.detach()
+        more: dict[str, Any] = {"index": batch.to(u.device)} if takes_index(loss) else {}
+        return loss(u, v, **more)
+
     def _backward(self, batch: Int[Tensor, " batch"], loss: Loss, scale: float) -> Float[Tensor, ""]:
         def of_batch(u: Tensor, v: Tensor) -> Tensor:
-            self._latest = u.detach(), v.detach()
-            more: dict[str, Any] = {"index": batch.to(u.device)} if takes_index(loss) else {}
-            return loss(u, v, **more)
+            return self.loss_of(u, v, batch, loss)
 
         encode = partial(self.encode, purpose="train")
         if self.encode_batch_size is not None and self.encode_batch_size < len(batch):

@@ -2,21 +2,24 @@
 
 python -m vision.train digits --selection spectral
 
-config      what a run is made of, and the presets
-data        CIFAR-100 and scikit-learn's digits as tensors of bytes
-augment     random views: what is drawn;  pixels: what is done
-model       ResNet-18 with a projection head
-pairs       images as pairs of views, for the training loop
-train       the command
-retrieve    does one view find the other?
+config, presets   what a run is made of
+data              CIFAR, Tiny-ImageNet, folders and digits as tensors of bytes; python -m vision.data
+corruptions       the published corruptions recomputed; python -m vision.corruptions
+augmentation      random views: what is drawn, and what is done to pixels
+model             ResNet-18 with a projection head;  momentum: a second one that follows it
+pairs             images as pairs of views, for the training loop;  ahead: views of the steps to come
+train             the command
+evaluate          retrieval, k nearest neighbours, linear probe, fine-tuning, ...; python -m vision.evaluate
+export            the bare backbone; python -m vision.export
 """
 
 from vision.augmentation import Augmentation, two_views
-from vision.config import PRESETS, VisionConfig
+from vision.config import VisionConfig
 from vision.data import Images, load_images
+from vision.evaluate import Retrieval, retrieve
 from vision.model import Encoder
 from vision.pairs import ImagePairs
-from vision.evaluate import Retrieval, retrieve
+from vision.presets import PRESETS
 
 __all__ = [
     "PRESETS",

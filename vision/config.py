@@ -1,17 +1,25 @@
-"""What a run on images is made of, checked as soon as it is written down, and the presets."""
+"""What a run on images is made of, checked as soon as it is written down."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+import torch
+from jaxtyping import Int
+from torch import Tensor
 from typing_extensions import override
 
+from losses import LOSSES, Loss, Queue, make_loss
+from losses.distributed import Group
+from training.captured import Capture
 from training.config import UNBOUNDED, LossName, Ranges, TrainingConfig
+from training.optimizers import OptimizerName, Scaling, scaled_rate
+from training.task import FeatureMode
 from vision.augmentation import Augmentation
 from vision.data import known_dataset
-from vision.model import Precision, Stem
+from vision.evaluate.suite import QuickMeasure
+from vision.model import HeadNorm, Precision, Stem
 from vision.pairs import Views
-
 
 @dataclass(frozen=True, kw_only=True)
 class VisionConfig(TrainingConfig):
@@ -24,15 +32,27 @@ class VisionConfig(TrainingConfig):
         "image_size": (8, UNBOUNDED),
         "hidden_dim": (1, UNBOUNDED),
         "dim": (2, UNBOUNDED),
+        "head_layers": (1, UNBOUNDED),
+        "momentum_encoder": (0, 1),
+        "queue_size": (1, UNBOUNDED),
+        "embed_batch_size": (2, UNBOUNDED),
         "epochs": (1, UNBOUNDED),
         "momentum": (0, 1),
+        "trust": (0, UNBOUNDED),
+        "steps_at_once": (1, UNBOUNDED),
+        "keep_every": (0, UNBOUNDED),
+        "evaluate_every": (0, UNBOUNDED),
     }
     USUAL_TEMPERATURES: ClassVar[str] = "0.1 to 0.5 is usual on images"
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = (*TrainingConfig.NOT_RECORDED, "steps_at_once", "resident")
 
     dataset: str = "cifar100"
-    """Images to train on: cifar100 (needs its files) or digits (comes with scikit-learn)."""
+    """Images to train on: cifar10, cifar100, tiny-imagenet, folder (FOLDER/train/CLASS/*.png and FOLDER/val, or
+    test), or digits (comes with scikit-learn)."""
     data: Path = Path("data")
-    """Folder of the data sets; cifar100 is looked for in FOLDER/cifar-100-python."""
+    """Folder of the data sets; `python -m vision.data NAME` says what it looks for there."""
+    resident: bool = True
+    """The training images lie on the device; if not, each batch travels there."""
     n_pairs: int | None = None
     """Training images, a fixed random choice; None for all. An image and its second view are one pair."""
     n_test: int | None = None
@@ -47,10 +67,25 @@ class VisionConfig(TrainingConfig):
     """Width of the projection head."""
     dim: int = 128
     """Of the embeddings."""
+    head_layers: int = 2
+    """Linear layers of the head."""
+    head_norm: HeadNorm = "hidden"
+    """Batch normalisation in the head: after hidden layers, after all (then no layer has a bias), or none."""
+    zero_init_residual: bool = False
+    """Residual branches begin at zero."""
     views: Views = "together"
     """How a batch's two views are encoded: batch normalisation sees both, or one after the other."""
+    momentum_encoder: float | None = None
+    """Second views go through an encoder that follows the trained one with this momentum (MoCo: 0.999)."""
+    queue_size: int = 65_536
+    """For the loss moco: keys of earlier batches that are negatives."""
     precision: Precision = "float32"
     """What the backbone computes in; everything else is float32."""
+    feature_mode: FeatureMode = "eval"
+    """When batches are chosen, batch normalisation uses its running statistics, or (train) those of each
+    embed_batch_size images, as the code of Cho et al. does."""
+    embed_batch_size: int = 256
+    """Images at a time when batches are chosen."""
 
     apart_labels: bool = False
     """Pairs of one class never share a batch."""
@@ -65,11 +100,31 @@ class VisionConfig(TrainingConfig):
     """How long to train; an epoch has as many updates as there are full batches (full and all: one)."""
     updates: int | None = None
     """How long to train, in updates; replaces --epochs."""
+    optimizer: OptimizerName = "sgd"
+    """sgd, lars (MoCo v3's, SogCLR's and the paper's), lars-clipped (solo-learn's), adam or adamw."""
     learning_rate: float = 0.03
+    rate_scaling: Scaling = "none"
+    """The peak of the learning rate is --learning-rate times this: 1, sqrt(batch size), or (linear) batch size / 256."""
     warmup: float = 0.05
     momentum: float = 0.9
-    """Of stochastic gradient descent."""
+    """Of sgd and lars."""
+    trust: float | None = None
+    """Of lars: length of a layer's step over the length of its weights; None for 0.001, and 0.02 for lars-clipped."""
     weight_decay: float = 5e-4
+
+    measures: tuple[QuickMeasure, ...] = ("retrieval",)
+    """What is measured at the end, and before training: retrieval of one view by the other, k nearest neighbours,
+    linear probe, geometry (alignment, uniformity). `python -m vision.evaluate` has more."""
+    evaluate_every: int = 0
+    """Epochs between two measurements on the way, written to metrics.jsonl; 0 for none."""
+    keep_every: int = 0
+    """Epochs between two copies of the weights that are kept in the folder weights; 0 for none."""
+    capture: Capture = "auto"
+    """Record a whole step once and replay it as a CUDA graph: auto (on a GPU, where the loss allows), on, off."""
+    compile: bool = False
+    """Compile the backbone with torch.compile: a minute at the start, faster steps after it."""
+    steps_at_once: int | None = None
+    """Steps whose views are made together; None for 64 on a GPU and 1 elsewhere."""
 
     log_every: int = 50
     checkpoint_every: int = 1000
@@ -82,68 +137,53 @@ class VisionConfig(TrainingConfig):
             ("n_pairs", self.n_pairs, dataset.n_train),
             ("n_test", self.n_test, dataset.n_test),
         ):
-            if wanted is not None and wanted > there:
+            if wanted is not None and there is not None and wanted > there:
                 raise ValueError(
                     f"{name} must be at most {there}, the images that {self.dataset} has for it, got {wanted}"
                 )
-        self.check_sizes(self.n_pairs or dataset.n_train)
+        if self.loss == "moco" and self.momentum_encoder is None:
+            raise ValueError("the loss moco needs a momentum encoder; set momentum_encoder, 0.999 for instance")
+        if self.momentum_encoder is not None and self.encode_batch_size is not None:
+            raise ValueError(
+                f"a momentum encoder encodes whole batches, got encode_batch_size {self.encode_batch_size}; "
+                "leave one of the two out"
+            )
+        n_pairs = self.n_pairs or dataset.n_train
+        if n_pairs is not None:  # else the files tell, when they are read
+            self.check_sizes(n_pairs)
 
-    def total_updates(self) -> int:
-        """How long to train."""
-        if self.updates is not None:
-            return self.updates
-        n_pairs = self.n_pairs or known_dataset(self.dataset).n_train
-        return self.epochs * self.rule().updates_per_epoch(n_pairs, self.batch_size)
+    @property
+    def peak_rate(self) -> float:
+        """The peak of the learning rate."""
+        return scaled_rate(self.learning_rate, self.batch_size, self.rate_scaling)
 
+    def epoch_updates(self, n_pairs: int) -> int:
+        """Updates in an epoch of so many pairs."""
+        return self.rule().updates_per_epoch(n_pairs, self.batch_size)
 
-PRESETS: dict[str, VisionConfig] = {
-    # python -m vision.train digits --selection shuffled
-    # 30 s of one CPU core, 0.18 s an update (spectral and osgd: 45 s). Recall@1 among 360 held-out digits, mean and
-    # standard deviation of seeds 0-2: untrained 0.172 (0.010), shuffled 0.462 (0.008), spectral 0.423 (0.014).
-    "digits": VisionConfig(
-        dataset="digits",
-        n_pairs=1408,  # 44 batches of 32, so that a fixed partition exists
-        augmentation=Augmentation(min_area=0.5, flip=0.0, jitter=0.0, grey=0.0),
-        stem="imagenet",
-        candidates=44,
-        keep=11,
-        updates=120,
-        learning_rate=0.01,
-        log_every=10,
-        checkpoint_every=40,
-    ),
-    # python -m vision.train cifar100 --selection spectral --precision bfloat16
-    # The images, the batches and the augmentation of Cho et al. (2024, arXiv 2307.05906), except: the CIFAR stem at
-    # 32 pixels and not ImageNet's at 224, no blur, a plainer head, stochastic gradient descent and not LARS, and
-    # retrieval among the test images. 156,200 updates; cost and result are not measured. With --stem imagenet
-    # --updates 20 it takes 36 s of a CPU core, most of it for retrieval among 10,000 images before and after.
-    "cifar100": VisionConfig(
-        n_pairs=49_984,  # 1562 batches of 32, so that a fixed partition exists
-        epochs=100,
-    ),
-    # python -m vision.train smoke
-    # A second of one CPU core; learns nothing.
-    "smoke": VisionConfig(
-        dataset="digits",
-        n_pairs=64,
-        n_test=32,
-        image_size=16,
-        stem="imagenet",
-        hidden_dim=32,
-        dim=16,
-        batch_size=8,
-        candidates=8,
-        keep=4,
-        batches_per_pool=4,
-        updates=6,
-        log_every=1,
-        checkpoint_every=2,
-    ),
-}
+    def total_updates(self, n_pairs: int) -> int:
+        """How long to train on so many pairs."""
+        return self.updates if self.updates is not None else self.epochs * self.epoch_updates(n_pairs)
 
-DESCRIPTIONS: dict[str, str] = {
-    "digits": "digits that come with scikit-learn, 120 updates: half a minute of one CPU core",
-    "cifar100": "CIFAR-100, 100 epochs in batches of 32: for a GPU",
-    "smoke": "64 digits of 16 pixels, 6 updates: for tests, learns nothing",
-}
-"""One line for each preset, shown by --help."""
+    @override
+    def loss_function(
+        self, n_pairs: int, device: torch.device | str = "cpu", *, group: Group | None = None
+    ) -> Loss:
+        """As for every training; moco, too, where there is a momentum encoder."""
+        if self.loss != "moco":
+            return super().loss_function(n_pairs, device, group=group)
+        return Queue(self.dim, size=self.queue_size, temperature=self.temperature, group=group).to(device)
+
+    @override
+    def scoring_loss(self) -> Loss:
+        """moco's is info_nce: without a queue they are the same."""
+        return make_loss("info_nce", temperature=self.temperature) if self.loss == "moco" else super().scoring_loss()
+
+    @property
+    def raw(self) -> bool:
+        """Whether the loss takes embeddings of any length."""
+        return LOSSES[self.loss].raw
+
+    def chosen_apart(self, labels: Int[Tensor, " n_pairs"]) -> Int[Tensor, " n_pairs"] | None:
+        """The labels by which pairs are kept apart, if they are."""
+        return labels.cpu() if self.apart_labels else None

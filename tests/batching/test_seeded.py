@@ -37,6 +37,22 @@ def test_replicates_are_what_they_would_be_alone():
     assert torch.equal(together[1], words(torch.tensor([9]), "a", 0, 6)[0])
 
 
+@pytest.mark.parametrize("draw", [words, uniforms, normals, permutation])
+def test_epochs_of_their_own_give_what_each_would_give_alone(draw):
+    """Of one seed for all, or of one seed for each."""
+    epochs, seeds = torch.tensor([0, 7, 2**62, 3]), torch.tensor([4, 4, 9, -1])
+    together, of_one_seed = draw(seeds, "a", epochs, 6), draw(5, "a", epochs, 6)
+    for n, (seed, epoch) in enumerate(zip(seeds, epochs.tolist(), strict=True)):
+        assert torch.equal(together[n], draw(seed[None], "a", epoch, 6)[0])
+        assert torch.equal(of_one_seed[n], draw(5, "a", epoch, 6))
+
+
+def test_the_numbers_are_the_same_in_every_version():
+    """Runs that were recorded once can be repeated."""
+    assert words(5, "a", 3, 2).tolist() == words(torch.tensor([5]), "a", torch.tensor([3]), 2)[0].tolist()
+    assert words(5, "a", 3, 2).tolist() == [2822838689785891343, 3703941777578788856]
+
+
 @pytest.mark.parametrize("seed", [0, torch.arange(50)], ids=["one seed", "replicates"])
 def test_uniform_and_normal(seed):
     u = uniforms(seed, "test", 0, 4000 if isinstance(seed, int) else 80).flatten().numpy()

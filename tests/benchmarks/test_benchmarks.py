@@ -3,13 +3,16 @@
 import csv
 import shlex
 from argparse import ArgumentParser
+from dataclasses import replace
 
 import pytest
 
-from benchmarks import gpu, peers, scale, selection, throughput
+from benchmarks import gpu, peers, scale, selection, throughput, vision
+from benchmarks.gpu_jobs import JOBS, Job
 from benchmarks.record import machine, write_rows
 from synthetic.config import parse as parse_synthetic
 from text.train import parse as parse_text
+from vision.evaluate.__main__ import parse as parse_evaluation
 from vision.train import parse as parse_vision
 
 PARSERS = {"synthetic.py": parse_synthetic, "vision.train": parse_vision, "text.train": parse_text}
@@ -17,6 +20,7 @@ BENCHMARKS = {
     "benchmarks.scale": scale.main,
     "benchmarks.peers": peers.main,
     "benchmarks.selection": selection.main,
+    "benchmarks.vision": vision.main,
 }
 
 
@@ -24,14 +28,28 @@ def words(job):
     return [word for word in shlex.split(job.command) if word != "-m"]
 
 
-@pytest.mark.parametrize("job", [job for job in gpu.JOBS if not job.table], ids=lambda job: job.name)
+FIRST = [job for job in JOBS if not job.table and not job.name.endswith(("-seed1", "-seed2"))]
+
+
+@pytest.mark.parametrize("job", FIRST, ids=lambda job: job.name)
 def test_every_run_is_a_command_that_its_program_accepts(job):
     program, *arguments = words(job)
     config = PARSERS[program]([*arguments, "--out", "somewhere"])
     assert config.device == "cuda"
+    if job.corrupted:
+        assert config.dataset == job.corrupted
 
 
-@pytest.mark.parametrize("job", [job for job in gpu.JOBS if job.table], ids=lambda job: job.name)
+def test_other_seeds_differ_in_the_seed_alone():
+    first = {job.name: job for job in FIRST}
+    for job in [job for job in JOBS if not job.table and job not in FIRST]:
+        seed = job.name[-1]
+        same = first[job.name[:-1] + "0"]
+        assert job == replace(same, name=job.name, command=same.command.replace("--seed 0", f"--seed {seed}"))
+        assert f"--seed {seed}" in job.command
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if job.table], ids=lambda job: job.name)
 def test_every_benchmark_is_a_command_that_its_program_accepts(job, monkeypatch):
     class Parsed(Exception):
         pass
@@ -51,18 +69,32 @@ def test_every_benchmark_is_a_command_that_its_program_accepts(job, monkeypatch)
 
 
 def test_job_names_differ():
-    assert len({job.name for job in gpu.JOBS}) == len(gpu.JOBS)
+    assert len({job.name for job in JOBS}) == len(JOBS)
+    assert len({job.command for job in JOBS}) == len(JOBS)
+
+
+def test_the_first_seed_of_everything_comes_first():
+    names = [job.name for job in JOBS if job.name.startswith("cifar100-") and "paper" not in job.name]
+    seeds = [name[-1] for name in names if "sogclr" in name or "nt_xent" in name]
+    grid = seeds[: 3 * 2 * 7]
+    assert grid == sorted(grid)
+    assert names[:2] == ["cifar100-nt_xent-shuffled-seed0", "cifar100-nt_xent-osgd-seed0"]
+
+
+def test_runs_are_evaluated_by_a_command_that_exists():
+    config = parse_evaluation(["run", "--measures", "corrupted", "--data", "data"])
+    assert config.measures == ("corrupted",)
 
 
 def test_what_is_finished_or_lacks_its_data_is_left_out(tmp_path, monkeypatch, capsys):
     jobs = (
-        gpu.Job("a", "x"),
-        gpu.Job("b", "x"),
-        gpu.Job("c", "x"),
-        gpu.Job("d", "x", needs="set/train"),
-        gpu.Job("e", "x", imports=("csv", "not_installed")),
-        gpu.Job("f", "x", imports=("csv",), table="f.csv"),
-        gpu.Job("g", "x", table="g.csv"),
+        Job("a", "x"),
+        Job("b", "x"),
+        Job("c", "x"),
+        Job("d", "x", needs="set/train"),
+        Job("e", "x", imports=("csv", "not_installed")),
+        Job("f", "x", imports=("csv",), table="f.csv"),
+        Job("g", "x", table="g.csv"),
     )
     (tmp_path / "runs/b").mkdir(parents=True)
     (tmp_path / "runs/b/result.json").write_text("{}")
@@ -78,13 +110,80 @@ def test_what_is_finished_or_lacks_its_data_is_left_out(tmp_path, monkeypatch, c
 
 
 def test_a_job_that_runs_out_of_time_is_not_finished(tmp_path):
-    job = gpu.Job("slow", "-c 'import time; time.sleep(60)'")
+    job = Job("slow", "-c 'import time; time.sleep(60)'")
     assert gpu.run_job(job, tmp_path / "slow", tmp_path, 0.5) is None
-    quick = gpu.Job("quick", "-c pass")
+    quick = Job("quick", "-c pass")
     line = gpu.run_job(quick, tmp_path / "quick", tmp_path, 30)
     assert line is not None
     assert line["job"] == "quick"
     assert {"device", "torch", "commit", "date"} <= line.keys()
+
+
+_PATIENT = """
+import pathlib, signal, sys, time
+def end(*_):
+    pathlib.Path(sys.argv[-1]).write_text("checkpoint")
+    sys.exit({status})
+signal.signal(signal.SIGTERM, end)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("status", [143, 0])
+def test_a_job_whose_time_is_over_has_time_for_a_checkpoint(tmp_path, status):
+    job = Job("patient", f"-S -c {shlex.quote(_PATIENT.format(status=status))}")
+    line = gpu.run_job(job, tmp_path / "x", tmp_path, 2)
+    assert (tmp_path / "x").read_text() == "checkpoint"
+    assert (line is None) == (status == 143)  # status 0: it was done at the last moment
+
+
+def test_a_job_that_does_not_listen_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu, "GRACE", 0.2)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    assert gpu.run_job(Job("deaf", f"-S -c {shlex.quote(deaf)}"), tmp_path / "x", tmp_path, 1.5) is None
+
+
+def test_time_is_filled_with_what_fits():
+    jobs = [
+        Job("benchmark", "x", table="t.csv", minutes=8),
+        Job("long", "x", minutes=10),
+        Job("short", "x", minutes=1),
+    ]
+
+    def chosen(seconds, left=jobs):
+        job = gpu.next_job(left, seconds)
+        return job and job.name
+
+    assert chosen(600) == "benchmark"
+    assert chosen(400) == "short"
+    assert chosen(59) == "long"  # nothing fits: it leaves a checkpoint, which a benchmark cannot
+    assert chosen(10) is None
+    assert chosen(400, left=jobs[:1]) is None
+    assert chosen(400, left=[]) is None
+
+
+def test_finished_runs_are_evaluated_on_corrupted_images_that_are_there(tmp_path, monkeypatch, capsys):
+    commands = []
+
+    def in_time(command, _seconds):
+        commands.append(command[1:])
+        return 1
+
+    monkeypatch.setattr(gpu, "in_time", in_time)
+    monkeypatch.setattr(gpu, "find_corruptions", lambda dataset, data: {(tmp_path, "cifar100"): 1}[data, dataset])
+    gpu.retrieve_corrupted(Job("a", "x", corrupted="cifar100"), tmp_path / "run", tmp_path, 100)
+    gpu.retrieve_corrupted(Job("b", "x"), tmp_path / "run", tmp_path, 100)
+    assert commands == [
+        *[["-m", "vision.evaluate", str(tmp_path / "run"), "--measures", "corrupted", "--data", str(tmp_path)]]
+    ]
+    assert "a: not evaluated on corrupted images" in capsys.readouterr().out
+
+    def absent(_dataset, _data):
+        raise ValueError("corruptions are needed")
+
+    monkeypatch.setattr(gpu, "find_corruptions", absent)
+    gpu.retrieve_corrupted(Job("a", "x", corrupted="cifar100"), tmp_path / "run", tmp_path, 100)
+    assert len(commands) == 1
 
 
 def test_rows_say_what_they_were_measured_on(tmp_path):

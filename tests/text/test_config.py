@@ -47,7 +47,6 @@ def test_the_published_codes_names_work(alias, name):
         ({"selection": "sorted"}, "selection must be one of .*spectral.*got 'sorted'"),
         ({"loss": "perfect"}, "loss must be one of info_nce, .*got 'perfect'"),
         ({"loss": "moco"}, "loss must be one of info_nce, .*got 'moco'; moco needs a momentum encoder"),
-        ({"loss": "sogclr", "selection": "osgd"}, "osgd scores .* a loss without a state, got"),
         ({"temperature": 0.0}, "temperature must be positive, got 0"),
         ({"hidden": 30}, "heads must divide hidden, got 4 and 30"),
         ({"dropout": 1.0}, "dropout must be from 0 to 0.9, got 1.0; the default is 0.1"),

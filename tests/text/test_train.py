@@ -57,6 +57,12 @@ def test_training_helps(tiny):
     assert lines[-1]["validation_mrr_at_10"] > lines[0]["validation_mrr_at_10"]
 
 
+def test_tensorboard_gets_the_metrics(tiny):
+    config = tiny(tensorboard=True)
+    main(config)
+    assert list((config.out / "tensorboard").iterdir())
+
+
 def test_the_saved_model_is_the_trained_one(tiny):
     from transformers import AutoModel, AutoTokenizer
 
@@ -106,6 +112,7 @@ CHANGES = {
     "max_similarity": {"selection": "balanced", "max_similarity": 0.9},
     "skip_nearest": {"selection": "balanced", "skip_nearest": 1},
     "loss": {"loss": "nt_xent"},
+    "loss_settings": {"loss": "dclw", "loss_settings": ("sigma=0.1",)},
     "temperature": {"temperature": 0.5},
     "batch_size": {"batch_size": 4},
     "encode_batch_size": {"encode_batch_size": 3},
@@ -117,7 +124,7 @@ CHANGES = {
     "log_every": {"log_every": 3},
 }
 """One change for each option; what the others must be, for it to act, is in it too."""
-ELSEWHERE = {"device", "checkpoint_every", "out", "overwrite"}
+ELSEWHERE = {"device", "checkpoint_every", "out", "overwrite", "tensorboard"}
 """Options that change no number; each has a test of its own."""
 
 

@@ -110,3 +110,71 @@ def test_a_number_that_is_no_number_is_not_written_as_a_result(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         run.finish({"loss": float("nan")})
     assert not (tmp_path / "result.json").exists()
+
+
+def curves(path):
+    """What TensorBoard shows."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    found = accumulator.EventAccumulator(str(path / "tensorboard"))
+    found.Reload()
+    return {name: [(point.step, point.value) for point in found.Scalars(name)] for name in found.Tags()["scalars"]}
+
+
+def test_tensorboard_shows_the_lines_and_forgets_those_that_are_dropped(tmp_path):
+    def opened(**options):
+        return Run.open(tmp_path, experiment="test", config={}, tensorboard=True, **options)
+
+    run = opened()
+    for update, loss in ((0, 4.0), (1, 3.0)):
+        run.log({"update": update, "loss": loss, "selection": "fixed"})
+    run.checkpoint({})
+    run.log({"update": 2, "loss": 99.0, "only_then": 1.0})
+    del run
+
+    again = opened()
+    again.restore()
+    for update, loss in ((2, 2.0), (3, 1.0)):
+        again.log({"update": update, "loss": loss})
+    again.finish({"loss": 1.0})
+    shown = curves(tmp_path)
+    assert shown["loss"] == [(0, 4.0), (1, 3.0), (2, 2.0), (3, 1.0)]
+    assert [step for step, _ in shown["seconds"]] == [0, 1, 2, 3]
+    assert not shown.get("only_then")
+    assert "selection" not in shown, "words are no scalars"
+
+    opened(overwrite=True).log({"update": 0, "loss": 5.0})
+    assert curves(tmp_path)["loss"] == [(0, 5.0)]
+
+
+def test_without_tensorboard_its_flag_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.curves.find_spec", lambda _name: None)
+    with pytest.raises(ValueError, match=r"needs tensorboard: pip install tensorboard"):
+        Run.open(tmp_path / "run", experiment="test", config={}, tensorboard=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_are_kept_along_the_way(tmp_path):
+    run = open_run(tmp_path)
+    run.keep(5, {"weight": torch.ones(2)})
+    run.keep(1234567, {"weight": torch.zeros(2)})
+    run.checkpoint({})
+    assert sorted(file.name for file in (tmp_path / "weights").iterdir()) == [
+        "update-000005.pt",
+        "update-1234567.pt",
+    ]
+    assert torch.equal(torch.load(tmp_path / "weights/update-000005.pt")["weight"], torch.ones(2))
+    open_run(tmp_path)
+    assert (tmp_path / "weights").exists(), "a resumed run has them"
+    open_run(tmp_path, overwrite=True)
+    assert not (tmp_path / "weights").exists()
+
+
+def test_of_several_processes_the_others_write_nothing(tmp_path):
+    run = Run(tmp_path, writes=False)
+    run.log({"update": 1})
+    run.checkpoint({})
+    run.keep(1, {})
+    run.save_arrays(x=np.zeros(1))
+    run.finish({})
+    assert run.restore() is None
+    assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def metrics(folder):
 )
 def test_a_killed_run_equals_an_uninterrupted_one(selection, tmp_path):
     """200 updates of batch 32, ImageNet stem at 32 pixels; minutes each, most of them embedding 50,000 images."""
-    options = "cifar100 --stem imagenet --batch-size 32 --updates 200 --n-test 500 --device cpu"
+    options = "cifar100-cpu --batch-size 32 --updates 200 --n-test 500 --device cpu --measures retrieval"
     options += f" --log-every 10 --checkpoint-every 40 --data {DATA} --selection {selection}"
     command = [sys.executable, "-m", "vision.train", *options.split(), "--out"]
     subprocess.run([*command, tmp_path / "whole"], cwd=ROOT, check=True)

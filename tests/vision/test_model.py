@@ -67,3 +67,40 @@ def test_bfloat16_is_close_and_its_embeddings_are_float32(images):
     assert v.dtype == torch.float32
     assert not torch.equal(u, v)
     torch.testing.assert_close(u, v, rtol=0, atol=0.05)
+
+
+HEADS = {
+    "hidden": ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d", "ReLU", "Linear"],
+    "all": ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"],
+    "none": ["Linear", "ReLU", "Linear", "ReLU", "Linear"],
+}
+
+
+@pytest.mark.parametrize("norm", HEADS)
+def test_heads_are_the_published_ones(norm):
+    head = Encoder(stem="imagenet", hidden_dim=16, dim=8, head_layers=3, head_norm=norm, seed=0).head
+    assert [type(layer).__name__ for layer in head] == HEADS[norm]
+    linear = [layer for layer in head if isinstance(layer, torch.nn.Linear)]
+    assert [layer.out_features for layer in linear] == [16, 16, 8]
+    assert all((layer.bias is None) == (norm == "all") for layer in linear)
+    if norm == "all":
+        assert head[-1].weight is None  # neither scale nor shift
+        assert head[1].weight is not None
+
+
+def test_a_linear_head():
+    assert [type(layer).__name__ for layer in Encoder(stem="imagenet", dim=8, head_layers=1, seed=0).head] == ["Linear"]
+
+
+def test_the_published_encoder_has_as_many_parameters():
+    """12.49 million: ResNet-18 and a head of 512-2048-128 whose last normalisation has none."""
+    model = Encoder(stem="imagenet", head_norm="all", zero_init_residual=True, seed=0)
+    assert sum(p.numel() for p in model.parameters()) == 12_491_328
+    assert not model.backbone.layer1[0].bn2.weight.any()
+
+
+def test_projections_are_embeddings_before_they_are_normalised(images):
+    model = Encoder(stem="imagenet", hidden_dim=16, dim=8, seed=0).eval()
+    with torch.no_grad():
+        z = model.project(images)
+        torch.testing.assert_close(z / z.norm(dim=1, keepdim=True), model(images))

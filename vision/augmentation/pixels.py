@@ -1,15 +1,17 @@
-"""What augmentation does to pixels: every function takes a batch and parameters of its own for each image.
+"""Crops, blur and solarisation: every function takes a batch and parameters of its own for each image.
 
 Torchvision's transforms share one set of parameters among a batch; these do per image what torchvision does to
 one image, in a few dozen operations for all of them, and never wait for a GPU.
+
+Crops and blurs are products with matrices, A x B^T, and as exact as those: to 3 digits where TF32 is switched on.
 """
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-
-BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
-"""Numbers of the colour operations, torchvision's."""
 
 
 def resized_crop(
@@ -29,103 +31,125 @@ def resized_crop(
         size: Of the result.
         mirror: Whether to mirror.
     """
-    top, left, height, width = box.unbind(1)
-    rows = resize_weights(top, height, n_in=images.shape[2], n_out=size)
-    columns = resize_weights(left, width, n_in=images.shape[3], n_out=size)
-    columns = torch.where(mirror[:, None, None], columns.flip(1), columns)
-    narrow = images.flatten(1, 2) @ columns.mT  # the lines of all channels at once
-    return rows[:, None] @ narrow.unflatten(1, images.shape[1:3])
+    rows, columns = crop_points(box, n_in=images.shape[2:], n_out=size, mirror=mirror)
+    return on_both_sides(weights_around(rows, images.shape[2]), images, weights_around(columns, images.shape[3]))
 
 
-def resize_weights(
-    start: Int[Tensor, " n"], length: Int[Tensor, " n"], *, n_in: int, n_out: int
-) -> Float[Tensor, "n {n_out} {n_in}"]:
-    """Weights that resize the stretch start .. start + length - 1 of a line to n_out points.
+class Points(NamedTuple):
+    """Where the new points of a resized stretch of a line lie, in pixels from the beginning of the line."""
+
+    middle: Float[Tensor, "n n_out"]
+    stretch: Float[Tensor, "n 3"] | None
+    """Half width of a new point, first and last end of the stretch; None where the points say it all."""
+
+
+def crop_points(
+    box: Int[Tensor, "n 4"], *, n_in: Sequence[int], n_out: int, mirror: Bool[Tensor, " n"]
+) -> tuple[Points, Points]:
+    """Points of the rows and of the columns of `resized_crop`, from an image of n_in[0] x n_in[1]."""
+    top, left, height, width = box.T
+    rows = resize_points(top, height, n_in=n_in[0], n_out=n_out)
+    return rows, resize_points(left, width, n_in=n_in[1], n_out=n_out, mirror=mirror)
+
+
+def resize_points(
+    start: Int[Tensor, " n"],
+    length: Int[Tensor, " n"],
+    *,
+    n_in: int,
+    n_out: int,
+    mirror: Bool[Tensor, " n"] | None = None,
+) -> Points:
+    """Resize the stretch start .. start + length - 1 of a line to n_out points.
+
+    Args:
+        start: First pixel.
+        length: Number of pixels.
+        n_in: Length of the line; where it is no longer than n_out, every stretch is enlarged.
+        n_out: Number of new points.
+        mirror: Whether the new points come in reverse order.
+    """
+    first, long = start[:, None].float(), length[:, None].float()
+    place = (torch.arange(n_out, device=start.device) + 0.5) / n_out
+    if mirror is not None:
+        place = torch.where(mirror[:, None], 1 - place, place)
+    from_first = place * long
+    if n_in <= n_out:
+        return Points(first + from_first.clamp_(min=0.5).minimum(long - 0.5), None)
+    return Points(first + from_first, torch.cat([(long / n_out).clamp(min=1), first, first + long], dim=1))
+
+
+def weights_around(points: Points, n_in: int) -> Float[Tensor, "n n_out {n_in}"]:
+    """Weights of a line's pixels in each new point.
 
     A triangle around the middle of each new point, as wide as one old or one new pixel, whichever is larger
     (bilinear interpolation with antialiasing), cut off at the ends of the stretch: nothing leaks in from outside.
+    Where the triangles are as wide as one old pixel, moving the outermost half a pixel inside does the same.
     """
-    pixel = torch.arange(n_in, device=start.device) + 0.5
-    scale = length[:, None] / n_out
-    middle = start[:, None] + (torch.arange(n_out, device=start.device) + 0.5) * scale
-    weights = (1 - (pixel - middle[..., None]).abs() / scale.clamp(min=1)[..., None]).clamp(min=0)
-    inside = (pixel > start[:, None]) & (pixel < (start + length)[:, None])
-    weights = weights * inside[:, None, :]
-    return weights / weights.sum(-1, keepdim=True)
+    pixel = torch.arange(n_in, device=points.middle.device) + 0.5
+    distance = (pixel - points.middle[..., None]).abs_()
+    if points.stretch is None:
+        return distance.neg_().add_(1).clamp_(min=0)
+    half_width, first, last = points.stretch[..., None].unbind(1)
+    inside = (pixel > first) & (pixel < last)
+    weights = distance.div_(half_width[..., None]).neg_().add_(1).clamp_(min=0).mul_(inside[:, None])
+    return weights.div_(weights.sum(-1, keepdim=True))
 
 
-def jitter_colour(
-    images: Float[Tensor, "n 3 height width"],
-    *,
-    factors: Float[Tensor, "n 3"],
-    hue: Float[Tensor, " n"] | None,
-    order: Int[Tensor, "n 4"],
-) -> Float[Tensor, "n 3 height width"]:
-    """Change brightness, contrast, saturation and hue, in an order of its own for each image.
-
-    Hue is the dear one. It is computed once: each image takes its other changes before or after it, and the
-    ones that are not due are blends with weight 1, which change nothing.
+def gaussian_blur(
+    images: Float[Tensor, "n 3 size size"], sigma: Float[Tensor, " n"]
+) -> Float[Tensor, "n 3 size size"]:
+    """Convolve each image with a Gaussian of its own width, cut off at `blur_radius`, reflecting at the borders.
 
     Args:
-        images: Values in [0, 1].
-        factors: Of brightness, contrast and saturation; 1 changes nothing.
-        hue: Shift of hue in turns, -0.5 to 0.5; None for none at all.
-        order: The operations (`BRIGHTNESS`, `CONTRAST`, `SATURATION`, `HUE`) from first to last.
+        images: Any values.
+        sigma: Standard deviation in pixels; 0 for none.
+
+    Cost: 12 size^3 operations an image.
     """
-    is_hue = order == HUE
-    others = order.gather(1, is_hue.long().argsort(dim=1, stable=True))[:, :3]  # hue moves to the end
-    if hue is None:
-        return _blends(images, factors, others, due=torch.ones_like(others, dtype=torch.bool))
-    before = torch.arange(3, device=order.device) < is_hue.long().argmax(1, keepdim=True)
-    images = _blends(images, factors, others, due=before)
-    images = shift_hue(images, hue)
-    return _blends(images, factors, others, due=~before)
+    weights = blur_weights(blur_taps(sigma, images.shape[-1]), images.shape[-1])
+    return on_both_sides(weights, images, weights)
 
 
-def _blends(
-    images: Float[Tensor, "n 3 height width"],
-    factors: Float[Tensor, "n 3"],
-    operations: Int[Tensor, "n 3"],
-    *,
-    due: Bool[Tensor, "n 3"],
-) -> Float[Tensor, "n 3 height width"]:
-    """Three changes one after the other, x -> f x + (1 - f) base, base: black, mean grey or grey."""
-    weights = torch.where(due, factors.gather(1, operations), 1.0)
-    for operation, weight in zip(operations.T, weights.T, strict=True):
-        grey = to_grey(images)
-        mean = grey.mean((2, 3), keepdim=True)
-        base = _per_image(operation == SATURATION) * grey + _per_image(operation == CONTRAST) * mean
-        images = base.lerp(images, _per_image(weight)).clamp_(0, 1)
-    return images
+def blur_taps(sigma: Float[Tensor, " n"], size: int) -> Float[Tensor, "n taps"]:
+    """The Gaussians of `gaussian_blur`; 1 in the middle where sigma is 0."""
+    radius = blur_radius(size)
+    offset = torch.arange(-radius, radius + 1, device=sigma.device)
+    taps = torch.exp(-0.5 * (offset / torch.where(sigma > 0, sigma, 1.0)[:, None]) ** 2)
+    taps = torch.where(sigma[:, None] > 0, taps, (offset == 0).float())
+    return taps / taps.sum(1, keepdim=True)
 
 
-def to_grey(images: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 1 height width"]:
-    """Luma, 0.2989 R + 0.587 G + 0.114 B (ITU-R BT.601, rounded as torchvision does)."""
-    red, green, blue = images.split(1, dim=1)
-    return 0.2989 * red + 0.587 * green + 0.114 * blue
+def blur_weights(taps: Float[Tensor, "n taps"], size: int) -> Float[Tensor, "n {size} {size}"]:
+    """Weights of a line's pixels in each blurred pixel."""
+    radius = taps.shape[1] // 2
+    offset = torch.arange(-radius, radius + 1, device=taps.device)
+    pixel = torch.arange(size, device=taps.device)
+    source = (pixel + offset[:, None]).abs()  # of each tap and each new pixel; reflected at the first pixel
+    source = torch.minimum(source, 2 * (size - 1) - source)  # and at the last
+    places = (source[..., None] == pixel).float().flatten(1)  # (tap, new pixel x old pixel)
+    return (taps @ places).view(-1, size, size)
 
 
-def shift_hue(
-    images: Float[Tensor, "n 3 height width"], turns: Float[Tensor, " n"]
-) -> Float[Tensor, "n 3 height width"]:
-    """Turn the hue on the colour circle, leaving HSV's saturation and value as they are.
-
-    With the largest channel V, the chroma C = V - smallest channel and the hue h in sixths of a turn, channel
-    number m = 0, 1, 2 is V - C clamp(min(k, 4 - k), 0, 1), k = (h + 5 - 2 m) mod 6.
+def blur_radius(size: int) -> int:
+    """Pixels on each side that a blurred pixel sees: a window of about a tenth of the view, at least 3.
 
     References:
-        Smith, 1978, "Color gamut transform pairs" (the hexcone model, HSV).
+        Chen et al., 2020, Appendix A, arXiv 2002.05709: "We set the kernel size to be 10% of the image height".
     """
-    red, green, blue = images.split(1, dim=1)
-    value, largest = images.max(1, keepdim=True)
-    chroma = value - images.amin(1, keepdim=True)
-    offset = torch.where(
-        largest == 0, green - blue, torch.where(largest == 1, blue - red, red - green)
-    ) / torch.where(chroma == 0, 1.0, chroma)
-    hue = offset + 2 * largest + 6 * _per_image(turns)
-    k = (hue + torch.arange(5, 0, -2, device=images.device).view(3, 1, 1)) % 6
-    return value - chroma * torch.minimum(k, 4 - k).clamp_(0, 1)
+    return max(1, size // 20)
 
 
-def _per_image(x: Tensor) -> Tensor:
-    return x[:, None, None, None]
+def solarize(images: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 height width"]:
+    """Invert what is at least 1/2, for values in [0, 1]."""
+    return torch.minimum(images, 1 - images)
+
+
+def on_both_sides(
+    rows: Float[Tensor, "n new height"],
+    images: Float[Tensor, "n 3 height width"],
+    columns: Float[Tensor, "n new width"],
+) -> Float[Tensor, "n 3 new new"]:
+    """Rows x image x columns^T, for each channel."""
+    narrow = images.flatten(1, 2) @ columns.mT  # the lines of all channels at once
+    return rows[:, None] @ narrow.unflatten(1, images.shape[1:3])

@@ -1,22 +1,19 @@
-"""Images as one tensor per split: CIFAR-100 from its official files, the digits that scikit-learn brings along."""
+"""The images of a split as one tensor of bytes, and what is known of each data set before it is read."""
 
-import hashlib
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
-from sklearn.datasets import load_digits
 from torch import Tensor
-from torch.nn import functional
 
-from batching import permutation, uniforms
-
-Split = Literal["train", "test"]
+from batching import permutation
+from vision.data.cache import load_cached
+from vision.data.cifar import find_cifar
+from vision.data.digits import find_digits
+from vision.data.folders import DEFAULT_SIDE, find_folder, find_tiny_imagenet
+from vision.data.source import IMAGENET_MEAN, IMAGENET_STD, Source, Split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +25,12 @@ class Images:
     labels: Int64[Tensor, " n"]
     class_names: tuple[str, ...]
     mean: Float[Tensor, " 3"]
-    """Of each channel of the training split, where 1 is white."""
+    """What views are normalised with, where 1 is white: usually of each channel of the training split."""
     std: Float[Tensor, " 3"]
+    digest: str = ""
+    """The sha256 of the pixels and labels of the whole split as it was loaded."""
+    source: str = "given tensors"
+    """Where the images come from, in one phrase."""
 
     def __len__(self) -> int:
         """The number of images."""
@@ -48,40 +49,48 @@ class Images:
         return replace(self, pixels=self.pixels[chosen], labels=self.labels[chosen])
 
 
-_Arrays = tuple[UInt8[Tensor, "n 3 side side"], Int64[Tensor, " n"], tuple[str, ...]]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """What is known of a data set before it is read."""
 
-    n_train: int
-    n_test: int
+    n_train: int | None
+    """None: only the files tell."""
+    n_test: int | None
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    read: Callable[[Path, Split], _Arrays]
+    find: Callable[[Path, Split, int | None], Source]
+    """The files of a split, given the root, the split, and the side to resize to."""
+    default_side: int | None = None
+    """Where images have no common size of their own."""
 
 
-def load_images(name: str, root: Path, split: Split) -> Images:
-    """Read a split into memory.
+def load_images(name: str, root: Path, split: Split, side: int | None = None) -> Images:
+    """Map a split into memory; the first time, it is decoded into ROOT/.contrabatch-cache.
 
     Args:
         name: One of `DATASETS`.
         root: Folder of the data sets; `digits` needs none.
         split: "train" or "test".
+        side: Height and width of the images of `folder`, 224 for None. All others keep their own size.
 
     Raises:
-        ValueError: If the name is unknown, or files are absent or not the official ones.
+        ValueError: If the name is unknown, or files are absent, damaged or not the official ones.
     """
     dataset = known_dataset(name)
-    pixels, labels, class_names = dataset.read(root, split)
+    if side is not None and side < 1:
+        raise ValueError(f"side must be at least 1 pixel, got {side}; leave it out for 224")
+    side = None if dataset.default_side is None else side or dataset.default_side
+    source = dataset.find(root, split, side)
+    stored = load_cached(source, root, name=name, split=split, side=side)
     return Images(
         name=name,
-        pixels=pixels,
-        labels=labels,
-        class_names=class_names,
+        pixels=stored.pixels,
+        labels=stored.labels,
+        class_names=stored.class_names,
         mean=torch.tensor(dataset.mean),
         std=torch.tensor(dataset.std),
+        digest=stored.digest,
+        source=source.origin,
     )
 
 
@@ -96,70 +105,41 @@ def known_dataset(name: str) -> Dataset:
     return DATASETS[name]
 
 
-_CIFAR100_ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
-_CIFAR100_MD5 = {
-    "train": "16019d7e3df5f24257cddd939b257f8d",
-    "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
-    "meta": "7973b15100ade9c7d40fb424638fde48",
-}
-
-
-def _read_cifar100(root: Path, split: Split) -> _Arrays:
-    """Rows of 3072 bytes: the red, green and blue plane of 32 x 32, row by row."""
-    folder = root / "cifar-100-python"
-    absent = [name for name in _CIFAR100_MD5 if not (folder / name).is_file()]
-    if absent:
-        raise ValueError(
-            f"cifar100 needs the files train, test and meta in {folder}, but {', '.join(absent)} cannot be found "
-            f"there; unpack {_CIFAR100_ADDRESS} into {root}, or pass --data FOLDER with FOLDER/cifar-100-python "
-            "in it"
-        )
-    table = _unpickle_official(folder / split)
-    names = _unpickle_official(folder / "meta")[b"fine_label_names"]
-    pixels = torch.from_numpy(table[b"data"]).view(-1, 3, 32, 32)
-    return pixels, torch.tensor(table[b"fine_labels"]), tuple(name.decode() for name in names)
-
-
-def _unpickle_official(path: Path) -> dict[bytes, Any]:
-    """A pickle can run any code, so only the published bytes are opened."""
-    content = path.read_bytes()
-    expected, received = _CIFAR100_MD5[path.name], hashlib.md5(content).hexdigest()
-    if received != expected:
-        raise ValueError(
-            f"{path} must be the official file with md5 {expected}, got md5 {received}; it is damaged or another "
-            f"file: delete it and unpack {_CIFAR100_ADDRESS} again"
-        )
-    return pickle.loads(content, encoding="bytes")  # written by Python 2; as text it would take ten times as long
-
-
-def _read_digits(_root: Path, split: Split) -> _Arrays:
-    """1,797 digits of 8 x 8 pixels and 17 grey levels, enlarged to 32 x 32; every fifth of each class is a test."""
-    # load_digits() returns a Bunch here; its annotation also allows the (data, target) pair.
-    digits: Any = load_digits()
-    labels = torch.from_numpy(np.asarray(digits.target)).long()
-    # By class, in random order within a class: whole numbers plus fractions.
-    order = (labels + uniforms(0, "digits", 0, len(labels))).argsort()
-    is_test = torch.arange(len(labels)) % 5 == 0
-    chosen = order[is_test if split == "test" else ~is_test].sort().values
-    small = torch.from_numpy(digits.images[chosen.numpy()]).float()[:, None] * (255 / 16)
-    large = functional.interpolate(small, size=(32, 32), mode="bilinear", align_corners=False)
-    pixels = large.round().to(torch.uint8).expand(-1, 3, -1, -1).contiguous()
-    return pixels, labels[chosen], tuple(str(digit) for digit in range(10))
-
-
 DATASETS: dict[str, Dataset] = {
+    "cifar10": Dataset(
+        n_train=50_000,
+        n_test=10_000,
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.2470, 0.2435, 0.2616),
+        find=lambda root, split, _side: find_cifar("cifar10", root, split),
+    ),
     "cifar100": Dataset(
         n_train=50_000,
         n_test=10_000,
         mean=(0.5071, 0.4865, 0.4409),
         std=(0.2673, 0.2564, 0.2762),
-        read=_read_cifar100,
+        find=lambda root, split, _side: find_cifar("cifar100", root, split),
+    ),
+    "tiny-imagenet": Dataset(
+        n_train=None,  # part of the official files will do
+        n_test=None,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        find=find_tiny_imagenet,
+    ),
+    "folder": Dataset(
+        n_train=None,
+        n_test=None,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        find=find_folder,
+        default_side=DEFAULT_SIDE,
     ),
     "digits": Dataset(
         n_train=1_437,
         n_test=360,
         mean=(0.3059, 0.3059, 0.3059),
         std=(0.3240, 0.3240, 0.3240),
-        read=_read_digits,
+        find=find_digits,
     ),
 }

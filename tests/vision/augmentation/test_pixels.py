@@ -1,14 +1,19 @@
-"""What is done to a batch, each image with parameters of its own, is what torchvision does to one image."""
-
-import itertools
+"""Crops, blur and solarisation of a batch, each image with parameters of its own, are what torchvision's are."""
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as some
 from torchvision.transforms.v2 import functional as tv
 
-from vision.augmentation.pixels import jitter_colour, resize_weights, resized_crop, shift_hue, to_grey
-
-TORCHVISION = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation, tv.adjust_hue)
+from vision.augmentation.pixels import (
+    blur_radius,
+    gaussian_blur,
+    resize_points,
+    resized_crop,
+    solarize,
+    weights_around,
+)
 
 
 def noise(n, side=32, seed=0):
@@ -43,55 +48,45 @@ def test_nothing_leaks_into_a_crop():
     assert not black.any()
 
 
-def test_weights_of_a_whole_line_are_the_identity():
-    weights = resize_weights(torch.tensor([0]), torch.tensor([6]), n_in=6, n_out=6)
-    torch.testing.assert_close(weights[0], torch.eye(6))
+@settings(max_examples=40, deadline=None)
+@given(some.data())
+def test_any_box_equals_torchvision(data):
+    """Of any image, to any size, down to a single pixel."""
+    side, size = data.draw(some.integers(1, 40)), data.draw(some.integers(1, 40))
+    height, width = data.draw(some.integers(1, side)), data.draw(some.integers(1, side))
+    box = [data.draw(some.integers(0, side - height)), data.draw(some.integers(0, side - width)), height, width]
+    image = noise(1, side)
+    ours = resized_crop(image, torch.tensor([box]), size=size, mirror=torch.tensor([False]))
+    theirs = tv.resized_crop(image, *box, size=[size, size], antialias=True)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("operation", range(4), ids=["brightness", "contrast", "saturation", "hue"])
-def test_one_change_of_colour_equals_torchvision(operation):
-    images = noise(32)
-    amounts = torch.linspace(-0.5, 0.5, 32) if operation == 3 else torch.linspace(0, 2, 32)
-    factors = torch.ones(32, 3)
-    if operation < 3:
-        factors[:, operation] = amounts
-    result = jitter_colour(
-        images,
-        factors=factors,
-        hue=amounts if operation == 3 else None,
-        order=torch.arange(4).expand(32, 4),
-    )
-    for image, amount, ours in zip(images, amounts.tolist(), result, strict=True):
-        torch.testing.assert_close(ours, TORCHVISION[operation](image, amount), rtol=0, atol=1e-5)
+@pytest.mark.parametrize("n_out", [6, 5, 9], ids=lambda n: f"to-{n}")
+def test_weights_add_up_to_one_and_come_from_the_stretch(n_out):
+    start, length = torch.tensor([0, 1, 2]), torch.tensor([6, 5, 1])
+    weights = weights_around(resize_points(start, length, n_in=6, n_out=n_out), 6)
+    torch.testing.assert_close(weights.sum(2), torch.ones(3, n_out))
+    torch.testing.assert_close(weights[2, :, 2], torch.ones(n_out))
+    if n_out == 6:
+        torch.testing.assert_close(weights[0], torch.eye(6))
 
 
-def test_changes_of_colour_come_in_each_image_s_own_order():
-    """One image for each of the 24 orders."""
-    order = torch.tensor(list(itertools.permutations(range(4))))
-    images = noise(1).expand(24, -1, -1, -1)
-    generator = torch.Generator().manual_seed(2)
-    factors = 0.4 + 1.2 * torch.rand(24, 3, generator=generator)
-    hue = torch.rand(24, generator=generator) - 0.5
-    result = jitter_colour(images, factors=factors, hue=hue, order=order)
-    for n in range(24):
-        theirs = images[n]
-        for operation in order[n].tolist():
-            amount = hue[n] if operation == 3 else factors[n, operation]
-            theirs = TORCHVISION[operation](theirs, amount.item())
-        torch.testing.assert_close(result[n], theirs, rtol=0, atol=1e-5)
+@pytest.mark.parametrize("size", [8, 32, 64, 96])
+def test_blur_equals_torchvision(size):
+    """Each image with its own width, and with none."""
+    images, sigma = noise(9, size), torch.linspace(0.1, 2.0, 9)
+    sigma[4] = 0
+    window = 2 * blur_radius(size) + 1
+    for image, width, ours in zip(images, sigma.tolist(), gaussian_blur(images, sigma), strict=True):
+        theirs = tv.gaussian_blur(image, [window, window], [width, width]) if width else image
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
 
 
-def test_hue_leaves_grey_black_and_white_alone():
-    grey = torch.linspace(0, 1, 16).view(1, 1, 4, 4).expand(1, 3, 4, 4)
-    torch.testing.assert_close(shift_hue(grey, torch.tensor([0.3])), grey)
+def test_the_window_of_the_blur_is_a_tenth_of_the_side_and_odd():
+    assert [2 * blur_radius(size) + 1 for size in (8, 32, 64, 96, 224)] == [3, 3, 7, 9, 23]
 
 
-def test_a_third_of_a_turn_makes_red_green():
-    red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
-    green = shift_hue(red, torch.tensor([1 / 3]))
-    torch.testing.assert_close(green.flatten(), torch.tensor([0.0, 1.0, 0.0]), rtol=0, atol=1e-6)
-
-
-def test_grey_equals_torchvision():
-    images = noise(4)
-    torch.testing.assert_close(to_grey(images), tv.rgb_to_grayscale(images), rtol=0, atol=1e-6)
+def test_solarisation_equals_torchvision():
+    images = noise(2)
+    images[0, 0, 0, :3] = torch.tensor([0.0, 0.5, 1.0])
+    torch.testing.assert_close(solarize(images), tv.solarize(images, 0.5))

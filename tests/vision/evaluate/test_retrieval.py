@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from vision.augmentation import Augmentation
 from vision.data import Images
+from vision.evaluate import retrieve
 from vision.model import Encoder
 from vision.pairs import ImagePairs
-from vision.evaluate import Retrieval, retrieve
 
 SAME = Augmentation(min_area=1.0, max_aspect=1.0, flip=0.0, jitter=0.0, grey=0.0)
 
@@ -30,8 +31,15 @@ def held_out(n=12, augmentation=SAME, seed=0):
 
 def test_equal_views_find_each_other():
     found = retrieve(held_out())
-    assert found == Retrieval(u_to_v=1.0, v_to_u=1.0, n=12)
-    assert found.recall_at_1 == 1.0
+    assert found.values() == {"recall_at_1": 1.0, "u_to_v": 1.0, "v_to_u": 1.0}
+    settings = found.settings()
+    assert {name: settings[name] for name in ("n", "images", "size", "seed")} == {
+        "n": 12,
+        "images": "noise",
+        "size": 16,
+        "seed": 0,
+    }
+    assert settings["augmentation"]["min_area"] == 1.0
 
 
 def test_equal_images_do_not():
@@ -40,6 +48,21 @@ def test_equal_images_do_not():
     one = pairs.images.pixels[:1].expand_as(pairs.images.pixels)
     pairs.images = replace(pairs.images, pixels=one)
     assert retrieve(pairs).recall_at_1 == 0.0
+
+
+def test_embeddings_that_are_known_are_taken():
+    u = torch.eye(3)
+    v = torch.tensor([[0.0, 0, 1], [0, 1, 0], [0, 0.6, 0.8]])  # 1 finds its own; as queries of v, 1 and 2 do
+    found = retrieve(held_out(3), (u, v))
+    assert (found.u_to_v, found.v_to_u) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+
+
+def test_a_diverged_encoder_is_refused():
+    pairs = held_out()
+    with torch.no_grad():
+        pairs.model.head[0].weight.fill_(torch.nan)
+    with pytest.raises(ValueError, match=r"must give finite numbers .* has diverged; take earlier weights"):
+        retrieve(pairs)
 
 
 def test_views_are_the_same_for_every_encoder():

@@ -1,0 +1,108 @@
+"""The jobs of `make gpu`, most valuable first: benchmarks, short studies, then trainings seed by seed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from benchmarks.peer_cases import PEERS
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run or a benchmark: its name, its command, and what it cannot do without."""
+
+    name: str
+    command: str
+    needs: str = ""
+    """A file of a data set."""
+    imports: tuple[str, ...] = ()
+    table: str = ""
+    """What a benchmark writes; a run has a folder."""
+    minutes: float = 0.5
+    """About so long on one H200. For trainings an estimate until the first is done."""
+    corrupted: str = ""
+    """A data set whose corrupted images, if they are there, are retrieved from when the run is finished."""
+
+
+_CIFAR10 = "cifar-10-batches-py/data_batch_1"
+_CIFAR100 = "cifar-100-python/train"
+_STUDY = "synthetic.py --N 8 --num_steps 2000 --batch_size_list 2 --no-figures --device cuda --seeds 4096"
+_SELECTIONS = {  # the options of each, and minutes of a training at 32 pixels
+    "shuffled": ("--selection shuffled", 5),
+    "osgd": ("--selection osgd", 11),
+    "spectral": ("--selection spectral", 7),
+    "balanced": ("--selection balanced", 7),
+    "graph": ("--selection graph", 10),
+    "pooled-design": ("--selection pooled-design", 5),
+    "graph-guarded": ("--selection graph --max-similarity 0.95", 11),
+}
+_LARGE_MINUTES = {"shuffled": 10, "osgd": 40, "spectral": 16}
+"""Of a training at 224 pixels."""
+_SEEDS = range(3)
+
+
+def _training(
+    preset: str,
+    name: str,
+    options: str,
+    seed: int,
+    *,
+    minutes: float,
+    dataset: str = "cifar100",
+    needs: str = _CIFAR100,
+) -> Job:
+    command = f"-m vision.train {preset} {options} --seed {seed} --device cuda"
+    return Job(f"{preset}-{name}-seed{seed}", command, needs, minutes=minutes, corrupted=dataset)
+
+
+def _cifar100() -> Iterator[Job]:
+    """Every selection with both losses, the first seed of all of them first."""
+    for seed, loss, (name, (options, minutes)) in product(_SEEDS, ("nt_xent", "sogclr"), _SELECTIONS.items()):
+        more = f"{options} --loss {loss} --evaluate-every 10 --keep-every 20"
+        yield _training("cifar100", f"{loss}-{name}", more, seed, minutes=minutes)
+
+
+def _paper() -> Iterator[Job]:
+    for seed, (name, minutes) in product(_SEEDS, _LARGE_MINUTES.items()):
+        yield _training("cifar100-paper", name, f"--selection {name}", seed, minutes=minutes)
+
+
+def _losses() -> Iterator[Job]:
+    for seed, loss in product(_SEEDS, ("clip", "nt_xent", "dcl", "dhel_mean")):
+        yield _training("cifar100-losses", loss, f"--loss {loss}", seed, minutes=20)
+
+
+def _flatclr() -> Iterator[Job]:
+    """The sweep over batch sizes, against NT-Xent."""
+    for seed, loss, size in product(_SEEDS, ("flatnce", "nt_xent"), (64, 128, 256, 512)):
+        options, minutes = f"--loss {loss} --batch-size {size}", 3 if size > 64 else 4
+        yield _training(
+            "flatclr", f"{loss}-{size}", options, seed, minutes=minutes, dataset="cifar10", needs=_CIFAR10
+        )
+
+
+def _docstrings() -> Iterator[Job]:
+    for seed, name in product(_SEEDS, ("shuffled", "spectral", "osgd")):
+        command = f"-m text.train docstrings --device cuda --selection {name} --seed {seed}"
+        yield Job(f"docstrings-{name}-seed{seed}", command)
+
+
+JOBS: tuple[Job, ...] = (
+    Job("scale", "-m benchmarks.scale --device cuda", table="scale_cuda.csv", minutes=1),
+    Job(
+        "peers",
+        "-m benchmarks.peers --device cuda",
+        imports=tuple(PEERS.values()),
+        table="peers_cuda.csv",
+        minutes=3,
+    ),
+    Job("selection", "-m benchmarks.selection --device cuda", table="selection_cuda.csv", minutes=6),
+    Job("vision", "-m benchmarks.vision --device cuda --seconds 9", table="vision_cuda.csv", minutes=8),
+    Job("synthetic-d16-4096", f"{_STUDY} --d 16"),
+    Job("synthetic-d4-4096", f"{_STUDY} --d 4"),
+    *_cifar100(),
+    *_paper(),
+    *_losses(),
+    *_flatclr(),
+    *_docstrings(),
+)

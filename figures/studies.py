@@ -1,0 +1,149 @@
+"""Training runs that may be compared: which make a study, and how it is called."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from figures.guards import KNOBS, PRESET_KNOBS, heeds
+from figures.trained import PROVENANCE
+
+MEASURES = {
+    "probe_top1": "linear probe",
+    "knn_top1": "nearest neighbours",
+    "recall_at_1": "recall@1",
+}
+"""Accuracies, the one that tells most first."""
+
+_ARM = ("selection", "guards", "loss", "loss_settings", *KNOBS, *PRESET_KNOBS, "teacher_sha256", "reference_sha256")
+_CHANGES_NOTHING = ("data", "log_every", "checkpoint_every", "evaluate_every", "keep_every", "measures")
+_LENGTH = ("epochs", "updates")
+_COUNTS = ("updates_taken", "updates_per_epoch", "pairs_seen", "n_train", "n_test")
+
+
+def in_studies(results: pd.DataFrame) -> pd.DataFrame:
+    """vision_results.csv with the studies and the arms of its runs.
+
+    The runs of a study differ in nothing but selection, its knobs, loss, loss settings, seed, and what changes no
+    result (where data lie, how often is logged); they ran on one kind of device.
+
+    Returns:
+        The table, with `study`, a word for file names, `title`, the same for people, `guards` that also tell apart
+        runs whose candidates, keep or batches_per_pool differ, and `loss` with its settings.
+    """
+    table = results.copy()
+    table["guards"] = table["guards"].fillna("")
+    if "loss_settings" in table:
+        both = zip(table["loss"], table["loss_settings"].map(_word), strict=True)
+        table["loss"] = [f"{loss} ({given})" if given else loss for loss, given in both]
+    keys = _telling(table)
+    groups = keys.groupby(list(keys), sort=False).ngroup()
+    table["study"], table["title"] = _names(keys, groups)
+    for knob in PRESET_KNOBS:
+        if knob in table:
+            table["guards"] = _told_apart(table, knob)
+    return table
+
+
+def measured(table: pd.DataFrame) -> list[str]:
+    """The columns of what was measured on trained encoders, and of time."""
+    columns = list(table)
+    between = columns[columns.index("seed") + 1 : columns.index(PROVENANCE[0])]
+    return [
+        name
+        for name in between
+        if name not in _COUNTS and not name.startswith("untrained_") and pd.api.types.is_numeric_dtype(table[name])
+    ]
+
+
+def has_numbers(table: pd.DataFrame, column: str) -> bool:
+    """Whether there is such a column, and not all of it is empty."""
+    return column in table and bool(table[column].notna().to_numpy().any())
+
+
+def first_measure(table: pd.DataFrame) -> str | None:
+    """The first of `MEASURES` that there are numbers of."""
+    return next((name for name in MEASURES if has_numbers(table, name)), None)
+
+
+def accuracies(table: pd.DataFrame) -> dict[str, str]:
+    """The accuracies that there are numbers of, retrieval under corruptions among them, and their names."""
+    every = [name for name in measured(table) if "corrupt" in name and name.endswith("recall_at_1")]
+    corrupted = [name for name in every if "severity" not in name] or every
+    names = MEASURES | {name: name.removesuffix("recall_at_1").replace("_", " ") + "recall@1" for name in corrupted}
+    return {name: label for name, label in names.items() if has_numbers(table, name)}
+
+
+def seeds_in(rows: pd.DataFrame) -> str:
+    """How many seeds the arms have: "n = 3 seeds", or "n = 2 to 3 seeds"."""
+    seeds: dict[tuple[Any, ...], set[Any]] = {}
+    for row in rows.to_dict("records"):
+        seeds.setdefault((row["loss"], row["selection"], row["guards"]), set()).add(row["seed"])
+    counts = sorted(len(found) for found in seeds.values())
+    number = str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
+    return f"n = {number} seed{'s' if counts[-1] > 1 else ''}"
+
+
+def _telling(table: pd.DataFrame) -> pd.DataFrame:
+    """What tells studies apart, as words."""
+    settings = list(table)[: list(table).index("seed")]
+    names = [name for name in settings if name not in (*_ARM, *_CHANGES_NOTHING, *_LENGTH)]
+    if "dataset" in table and "folder" in set(table["dataset"]):
+        names.append("data")
+    keys = pd.DataFrame({name: table[name].map(_word) for name in names}, index=table.index)
+    keys["length"] = [_length(row) for row in table.to_dict("records")]
+    return keys.assign(device=table["device"].map(_word))
+
+
+def _names(keys: pd.DataFrame, groups: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """A name and a title for every study; where two would have the same, what differs is added to both."""
+    words, titles = {}, {}
+    shown = ("dataset", "stem", "image_size", "n_pairs", "batch_size", "temperature", "length")
+    firsts = {group: keys[groups == group].iloc[0] for group in groups.unique()}
+    for group, first in firsts.items():
+        same = [other for other in firsts.values() if all(other.get(n) == first.get(n) for n in shown)]
+        more = [name for name in keys if name not in shown and len({other[name] for other in same}) > 1]
+        get = {name: first.get(name, "") for name in shown}
+        number = f"{int(float(get['n_pairs'])):,}" if get["n_pairs"] else "all"
+        head = f"{get['dataset']}, {get['stem']} stem, {get['image_size']} pixels, N = {number}"
+        titles[group] = ", ".join(
+            [
+                f"{head}, B = {get['batch_size']}, temperature {get['temperature']}, {get['length']}",
+                *(f"{name} {first[name] or 'none'}" for name in more),
+            ]
+        )
+        name = (
+            f"{get['dataset']}_{get['stem']}_{get['image_size']}px_N{number.replace(',', '')}_B{get['batch_size']}"
+        )
+        name += f"_t{get['temperature']}_{get['length']}" + "".join(f"_{n}-{first[n] or 'none'}" for n in more)
+        words[group] = re.sub(r"[^\w.=-]+", "-", name)
+    return groups.map(words), groups.map(titles)
+
+
+def _told_apart(table: pd.DataFrame, knob: str) -> list[str]:
+    """Guards, with this knob where a selection heeds it and has it at several values in a study."""
+    rows = table.to_dict("records")
+    values: dict[tuple[Any, ...], set[str]] = {}
+    for row in rows:
+        values.setdefault((row["study"], row["loss"], row["selection"]), set()).add(_word(row[knob]))
+    words = []
+    for row in rows:
+        several = len(values[row["study"], row["loss"], row["selection"]]) > 1 and heeds(row["selection"], knob)
+        words.append(f"{row['guards']} {knob}={_word(row[knob]) or 'all'}".strip() if several else row["guards"])
+    return words
+
+
+def _length(row: dict[str, Any]) -> str:
+    """How long was trained: "100 epochs" or "120 updates"."""
+    updates = _word(row.get("updates"))
+    return f"{updates} updates" if updates else f"{_word(row.get('epochs'))} epochs"
+
+
+def _word(value: Any) -> str:
+    """A value of a table: equal numbers, of whichever type a column has them, are one word; a missing one is ""."""
+    if isinstance(value, bool | np.bool_):
+        return str(value)
+    if isinstance(value, int | float | np.number):
+        return "" if np.isnan(value) else f"{value:.10g}"
+    return "" if value is None or value is pd.NA else str(value)

@@ -1,0 +1,51 @@
+"""Views of the steps to come, made together: on a GPU a few large launches instead of hundreds of small ones a step."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from batching import Plan
+
+TwoViews = tuple[Float[Tensor, "*lead batch 3 size size"], Float[Tensor, "*lead batch 3 size size"]]
+Make = Callable[[Int[Tensor, "steps batch"], Int[Tensor, " steps"]], TwoViews]
+"""The views of batches at the updates with these numbers."""
+
+
+class Ahead:
+    """Keeps the views of a stretch of a plan's steps, and makes the next stretch when it is used up.
+
+    What the views are is not changed by it: they depend on the number of the update and of the image alone.
+
+    Args:
+        make: Makes views.
+        steps: Length of a stretch; 1 makes nothing ahead.
+    """
+
+    def __init__(self, make: Make, steps: int) -> None:
+        """See the class."""
+        self.make, self.steps = make, steps
+        self.batches: Int[Tensor, "n_batches batch"] | None = None
+        self.first_update = self.start = 0
+        self.made: TwoViews | None = None
+
+    def begin_plan(self, plan: Plan, *, position: int, update: int) -> None:
+        """From now on steps are those of this plan; one whose step is of many batches is not prepared for."""
+        stepwise = plan.reduction == "step" and isinstance(plan.batches, Tensor)
+        self.batches = plan.batches if self.steps > 1 and stepwise else None
+        self.first_update, self.made = update - position, None
+
+    def views(self, update: int, n_pairs: int) -> TwoViews | None:
+        """Those of the step with this number, if it is one of so many pairs that was foreseen."""
+        if self.batches is None or n_pairs != self.batches.shape[1]:
+            return None
+        row = update - self.first_update
+        if not 0 <= row < len(self.batches):
+            return None
+        if self.made is None or not self.start <= row < self.start + len(self.made[0]):
+            rows = self.batches[row : row + self.steps]
+            self.start = row
+            self.made = self.make(rows, update + torch.arange(len(rows)))
+        first, second = self.made
+        return first[row - self.start], second[row - self.start]

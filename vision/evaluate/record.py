@@ -1,0 +1,90 @@
+"""evaluation.json of a run: what was measured on its weights, each once, with all settings."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.run import write_json
+from vision.evaluate.result import Result
+
+NAME = "evaluation.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluations:
+    """The file of one run, for one of its weight files.
+
+    It holds a list `records`, and beside it the numbers of the run's final weights by flat names: knn_top1 for the
+    usual settings, probe_label_fraction_0.01_top1 for others.
+    """
+
+    folder: Path
+    weights: str
+    """Name of the weight file."""
+    sha256: str
+    """Of its content."""
+    final: bool
+    """Whether these are the weights that the run ended with."""
+
+    def find(self, measure: str, setting: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What is known of this measure at this setting on exactly these weights."""
+        for record in self._read():
+            if self._key(record) == self._key_of(measure, setting) and record["weights_sha256"] == self.sha256:
+                return record
+        return None
+
+    def add(self, measure: str, setting: Mapping[str, Any], usual: Mapping[str, Any], result: Result) -> None:
+        """Write a result, in the place of an earlier one; results of weights that are no more are dropped.
+
+        Args:
+            measure: What was measured.
+            setting: What tells it from others of its kind.
+            usual: The setting that flat names do not mention.
+            result: The numbers, and how they were measured.
+        """
+        record = {
+            "weights": self.weights,
+            "weights_sha256": self.sha256,
+            "final": self.final,
+            "measure": measure,
+            "setting": dict(setting),
+            "unusual": {name: value for name, value in setting.items() if usual[name] != value},
+            "values": result.values(),
+            "settings": result.settings(),
+        }
+        kept = [old for old in self._read() if not self._is_replaced(old, record)]
+        records = [*kept, json.loads(json.dumps(record))]
+        write_json(self.folder / NAME, {**flat_names(records), "records": records})
+
+    def _is_replaced(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        gone = old["weights"] == self.weights and old["weights_sha256"] != self.sha256
+        return gone or self._key(old) == self._key(new)
+
+    def _key_of(self, measure: str, setting: Mapping[str, Any]) -> str:
+        return json.dumps([self.weights, measure, setting], sort_keys=True)
+
+    def _key(self, record: Mapping[str, Any]) -> str:
+        return json.dumps([record["weights"], record["measure"], record["setting"]], sort_keys=True)
+
+    def _read(self) -> list[dict[str, Any]]:
+        path = self.folder / NAME
+        if not path.exists():
+            return []
+        try:
+            return json.loads(path.read_text())["records"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} must be as this command writes it, but cannot be read; remove it") from error
+
+
+def flat_names(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Numbers of the final weights: measure, what is unusual in the setting, and value."""
+    found: dict[str, float] = {}
+    for record in records:
+        if record["final"]:
+            words = [f"{name}_{value}" for name, value in record["unusual"].items()]
+            for name, value in record["values"].items():
+                if isinstance(value, int | float):
+                    found["_".join([record["measure"], *words, name])] = value
+    return found
