@@ -16,7 +16,7 @@ peak        of a product of two large square matrices, bandwidth of a large copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Literal
 
 import torch
@@ -132,9 +132,15 @@ def _best(work: Callable[[], object], device: torch.device, tries: int) -> float
     """Seconds of the fastest of some tries, after two that do not count."""
     times = []
     for _ in range(tries + 2):
-        begin = perf_counter()
+        begin = _now(device)
         work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(perf_counter() - begin)
+        times.append(_now(device) - begin)
     return min(times[2:])
+
+
+def _now(device: torch.device) -> float:
+    """On a CPU processor seconds of a thread: others who are at work there do not lower the peak."""
+    if device.type == "cpu":
+        return process_time() / torch.get_num_threads()
+    torch.cuda.synchronize()
+    return perf_counter()

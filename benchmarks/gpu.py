@@ -4,10 +4,10 @@
 
 The list is `benchmarks.gpu_jobs`. A run is finished if it has a line in benchmarks/results/gpu_runs.csv (committed)
 or a finished folder below --runs, a benchmark if its table is in benchmarks/results. Jobs that should fit into the
-time left are taken in their order; when none does, the first run is begun nevertheless. A run that the time cuts
-short is asked to end (SIGTERM), leaves a checkpoint and goes on with the next call on this machine; a benchmark
-starts again. Where there is a corrupted test set, a finished run on its data set is evaluated on it, too. Written
-to --out, small and ready to commit:
+time left, or were begun before, are taken in their order; then the first run is begun nevertheless. A run that the
+time cuts short is asked to end (SIGTERM), leaves a checkpoint and goes on with the next call on this machine; a
+benchmark starts again. Where there is a corrupted test set, a finished run on its data set is evaluated on it, too.
+Written to --out, small and ready to commit:
 
     scale_cuda.csv, peers_cuda.csv, selection_cuda.csv, vision_cuda.csv     for benchmarks/results
     gpu_runs.csv                 a line for every job that finished: seconds, device, versions, commit
@@ -46,7 +46,8 @@ def unfinished(jobs: tuple[Job, ...], runs: Path, data: Path) -> list[Job]:
     """The jobs still to do, in order; those that lack data or packages are named and left out."""
     table = RESULTS / "gpu_runs.csv"
     done = {row["job"] for row in csv.DictReader(table.read_text().splitlines())} if table.exists() else set()
-    left = []
+    left: list[Job] = []
+    lacking: dict[str, list[str]] = {}
     for job in jobs:
         committed = (RESULTS / job.table).exists() if job.table else job.name in done
         if committed or (runs / job.name / "result.json").exists():
@@ -55,17 +56,20 @@ def unfinished(jobs: tuple[Job, ...], runs: Path, data: Path) -> list[Job]:
         if job.needs and not (data / job.needs).exists():
             missing.append(str(data / job.needs))
         if missing:
-            print(f"{job.name}: left out for lack of {', '.join(missing)}")
+            lacking.setdefault(", ".join(missing), []).append(job.name)
         else:
             left.append(job)
+    for what, (name, *others) in lacking.items():
+        more = f" and {len(others)} more" if others else ""
+        print(f"{name}{more}: left out for lack of {what}")
     return left
 
 
-def next_job(left: Sequence[Job], seconds: float) -> Job | None:
-    """The first that fits into the time; if none does, the first that can go on another time."""
+def next_job(left: Sequence[Job], seconds: float, runs: Path) -> Job | None:
+    """The first that fits into the time or was begun before; if there is none, the first that can be begun."""
     if seconds < _SHORTEST:
         return None
-    fitting = [job for job in left if 60 * job.minutes <= seconds]
+    fitting = [job for job in left if 60 * job.minutes <= seconds or (runs / job.name / "checkpoint.pt").exists()]
     return next(iter(fitting or [job for job in left if not job.table]), None)
 
 
@@ -141,7 +145,7 @@ def work_through(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     """
     end = perf_counter() + 60 * options.minutes
     left, finished = list(jobs), 0
-    while (job := next_job(left, end - perf_counter())) is not None:
+    while (job := next_job(left, end - perf_counter(), options.runs)) is not None:
         left.remove(job)
         place = options.out / job.table if job.table else options.runs / job.name
         line = run_job(job, place, options.data, end - perf_counter())

@@ -26,13 +26,13 @@ scaled       what is smaller here than the case promises
 import argparse
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+import torch._dynamo
 
 from benchmarks.floor import Peaks, measure_peaks, work_of_step
 from benchmarks.record import RESULTS, write_rows
@@ -68,7 +68,7 @@ def trainers(cases: dict[str, Case], images: Images, *, workers: int) -> dict[Ke
     found: dict[Key, Trainer] = {}
     for name, one in cases.items():
         for variant in one.variants:
-            config = replace(one.config, **VARIANTS[variant])  # pyright: ignore[reportArgumentType]
+            config = replace(one.config, **VARIANTS[variant])
             found[name, variant] = Ours(config, images, line=LINE[device.type])
         if one.peer is not None:
             found[name, THEIRS] = Peer(one.peer, images.pixels, device=device, workers=workers, seed=0)
@@ -217,9 +217,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     if options.device == "cpu" and os.getloadavg()[0] > 0.5:
         print(f"others are at work here (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores): times mislead")
-    tuned = torch.backends.cudnn.flags(benchmark=True) if options.device == "cuda" else nullcontext()
-    with tuned:
-        rows = measure(options)
+    if options.device == "cuda":
+        torch.backends.cudnn.benchmark = True  # as in training, and in the peers' own code
+    torch._dynamo.config.automatic_dynamic_shapes = False  # sizes of one case do not change another's code
+    rows = measure(options)
     write_rows(options.out, rows)
     for row in rows:
         told = f"{row['ms']:>8} ms {row['views_per_second']:>8,} views/s {row['minutes']:>7} min/100 epochs"

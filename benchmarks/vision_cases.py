@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,7 +33,7 @@ class Case:
     """What is smaller than the name promises."""
 
 
-VARIANTS: dict[str, dict[str, object]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "eager": {"capture": "off", "compile": False},
     "compiled": {"capture": "off", "compile": True},
     "captured": {"capture": "on", "compile": False},

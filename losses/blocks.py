@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from losses.numerics import row_sum
+from losses.numerics import beside, row_sum
 from losses.similarity import Similarity
 
 
@@ -63,7 +63,7 @@ class Blocks:
         """
         wrong = weight * slope
         share = (wrong / self.total)[..., None]
-        pulled = torch.as_tensor(pull * wrong, dtype=share.dtype, device=share.device)
+        pulled = beside(share, pull * wrong)
         cross, within = (None if x is None else x.mul_(share) for x in (self.cross, self.within))
         both = self.total.shape[0] == 2
         within_u, within_v = (within[0], within[1] if both else None) if within is not None else (None, None)

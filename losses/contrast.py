@@ -30,7 +30,7 @@ from losses.blocks import Blocks
 from losses.checks import check_options, check_positive, check_views
 from losses.distributed import Group
 from losses.negatives import negative_log_sums
-from losses.numerics import row_sum, softplus
+from losses.numerics import beside, row_sum, softplus
 from losses.pairs import Batches, Loss, Reduction, at_batches, paired, reduced
 from losses.similarity import pull_back, similarity
 
@@ -152,7 +152,7 @@ def contrast(
         ids = at_batches(ids, batches)
     operands = u.dtype if u.dtype == v.dtype else None
     u, v = paired(u, v, batches)
-    scale = 1 / torch.as_tensor(temperature, dtype=u.dtype, device=u.device)
+    scale = 1 / beside(u, temperature)
     log_sums, positive = negative_log_sums(
         u,
         v,

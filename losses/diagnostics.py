@@ -98,7 +98,7 @@ def effective_rank(x: Float[Tensor, "n dim"]) -> Float[Tensor, ""]:
     x, dtype = x.double(), x.dtype  # the root of a Gram matrix doubles the rounding error's share of the digits
     gram = x.mT @ x if x.shape[0] >= x.shape[1] else x @ x.mT
     if not torch.isfinite(gram).all():
-        return gram.new_tensor(torch.nan, dtype=dtype)
+        return gram.new_full((), torch.nan, dtype=dtype)
     singular = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt()
     share = singular / singular.sum().clamp_min(torch.finfo(singular.dtype).tiny)
     return torch.special.entr(share).sum().exp().to(dtype)

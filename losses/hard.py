@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 from losses.checks import check_options, check_positive, check_views
 from losses.contrast import Options
 from losses.negatives import negative_log_sums
-from losses.numerics import softplus
+from losses.numerics import beside, softplus
 from losses.pairs import at_batches, paired, reduced
 
 
@@ -54,7 +54,7 @@ def hcl(
         raise ValueError(f"tau_plus lies in [0, 1) and beta is at least 0, got {tau_plus} and {beta}")
     negatives = _Negatives(u, v, options)
     u, v = negatives.u, negatives.v
-    scale = 1 / torch.as_tensor(temperature, dtype=u.dtype, device=u.device)
+    scale = 1 / beside(u, temperature)
     log_n = negatives.log_count()
     weights = negatives.log_sums(beta * scale)[0] if beta else log_n
     sums, positive = negatives.log_sums((1 + beta) * scale)

@@ -15,6 +15,7 @@ from losses.checks import check_positive
 from losses.distributed import Group, gather
 from losses.infonce import moco
 from losses.negatives import negative_log_sums
+from losses.numerics import beside
 from losses.pairs import Reduction, paired, reduced
 
 
@@ -87,7 +88,7 @@ class GlobalContrastive(nn.Module):
             raise ValueError(f"index must have a number for each pair, {len(u)}, got {len(index)}")
         index = index.to(u.device)
         log_n = self._log_counts(index)
-        scale = torch.as_tensor(1 / self.temperature, dtype=u.dtype, device=u.device)
+        scale = beside(u, 1 / self.temperature)
         log_sums, positive = negative_log_sums(
             u,
             v,

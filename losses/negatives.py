@@ -9,7 +9,7 @@ from torch import Tensor
 
 from losses.distributed import Group, gather
 from losses.logsumexp import LogSums, log_sums
-from losses.numerics import guarded_logsumexp
+from losses.numerics import beside, guarded_logsumexp
 from losses.walk import Exclusion
 
 Ids = Int[Tensor, "*any n"]
@@ -87,7 +87,7 @@ def own_view_log_sums(
     x: Float[Tensor, "*lead n dim"], scale: float, chunk_size: int | None = None
 ) -> Float[Tensor, "*lead n"]:
     """Log sum_{j != i} e^{scale x_i.x_j}: an anchor and the others of its own view."""
-    factor = x.new_tensor(scale)
+    factor = beside(x, scale)
     if x.dim() == 2:
         return log_sums(x, x, scale=factor, exclusion=Exclusion(), chunk_size=chunk_size).rows
     return _of_many(x, x, factor, cross=True, within=False, both=False, ids=None)[0]

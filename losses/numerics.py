@@ -14,6 +14,16 @@ def in_full_precision(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return x if x.dtype == torch.float64 else x.float()
 
 
+def beside(x: Float[Tensor, "..."], value: float | Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """A number as a tensor of the precision and on the device of x.
+
+    It is written there and not sent from the host, which could not be recorded as part of a CUDA graph.
+    """
+    if isinstance(value, Tensor):
+        return value.to(device=x.device, dtype=x.dtype)
+    return torch.full((), value, dtype=x.dtype, device=x.device)
+
+
 def row_sum(x: Float[Tensor, "*lead keys"]) -> Float[Tensor, "*lead"]:
     """x.sum(-1). On a CPU, rows of a few entries go through BLAS, which adds them 20 times faster."""
     if x.shape[-1] > _SHORT or x.device.type != "cpu":

@@ -35,8 +35,9 @@ def positive_ranks(
     for rows, right in zip(queries.split(chunk_size), positives.split(chunk_size), strict=True):
         with torch.autocast(rows.device.type, enabled=False):  # half precision would make ties
             scores = rows @ documents.mT
-        # The positive itself is one of those "at least as similar", which makes the best rank 1.
-        ranks.append((scores >= scores.gather(1, right[:, None])).sum(1))
+        # The positive itself is one of those not less similar, which makes the best rank 1; what is not a number
+        # is less than nothing, so that an encoder that has diverged ranks last.
+        ranks.append((~(scores < scores.gather(1, right[:, None]))).sum(1))
     return torch.cat(ranks)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from losses.checks import check_alone, check_positive, check_views
 from losses.distributed import Group, gather
-from losses.numerics import row_sum, softplus
+from losses.numerics import beside, row_sum, softplus
 from losses.pairs import Batches, Reduction, at_batches, paired, reduced
 from losses.walk import Exclusion, Walk, first_derivative
 
@@ -132,7 +132,7 @@ def _decisions(
     chunk_size: int | None = None,
 ) -> Float[Tensor, "*lead rows"]:
     """-log sigmoid of the positive - sum of log sigmoid(-negative): the positive of row i is key `first` + i."""
-    scale, bias = (torch.as_tensor(x, dtype=u.dtype, device=u.device) for x in (1 / temperature, bias))
+    scale, bias = (beside(u, x) for x in (1 / temperature, bias))
     with torch.autocast(u.device.type, enabled=False):
         if u.dim() == 2 and bias.dim() == 0:
             walk = Walk.through(u, v, Exclusion(first, 0.0), chunk_size, bias.detach())

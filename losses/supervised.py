@@ -8,7 +8,7 @@ from losses.checks import check_positive
 from losses.distributed import Group, gather, own
 from losses.infonce import nt_xent
 from losses.logsumexp import log_sums
-from losses.numerics import log_one_plus_sum_exp, softplus
+from losses.numerics import beside, log_one_plus_sum_exp, softplus
 from losses.pairs import Batches, Reduction, at_batches, paired, reduced
 from losses.walk import Exclusion
 
@@ -70,7 +70,7 @@ def supcon(
     else:
         classes = _gathered(labels, batches, group)
         z = torch.cat(paired(u, v, batches, group), -2)
-        scale = 1 / torch.as_tensor(temperature, dtype=z.dtype, device=z.device)
+        scale = 1 / beside(z, temperature)
         contrasted = _in_one_batch if z.dim() == 2 else _in_many
         of_u, of_v = contrasted(z, torch.cat([classes, classes], -1), scale).chunk(2, -1)
         per_pair = own((of_u + of_v) / 2, group)

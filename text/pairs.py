@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.distributed as dist
 from jaxtyping import Float, Int
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -57,7 +58,8 @@ class TextPairs(EncodedPairs):
     def begin_update(self, update: int) -> None:
         super().begin_update(update)
         # Dropout draws from torch's own generator; seeded here, a resumed run repeats what it would have drawn.
-        torch.manual_seed(derived_seed(self.seed, "dropout", update))
+        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0  # each has its own pairs
+        torch.manual_seed(derived_seed(self.seed, f"dropout-{rank}" if rank else "dropout", update))
 
     @override
     def encode(

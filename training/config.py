@@ -213,7 +213,8 @@ class TrainingConfig:
         """
         others = {
             "loss": self.scoring_loss(),
-            "group": group,
+            # Pools that are planned together are shared out; a single one would be one process's alone.
+            "group": group if self.replan == "epoch" and self.batches_per_pool is not None else None,
             "guards": Guards(labels=labels, max_similarity=self.max_similarity, skip_nearest=self.skip_nearest),
             "teacher": _embeddings_in(self.teacher),
             "reference": _embeddings_in(self.reference),
@@ -229,7 +230,6 @@ class TrainingConfig:
             if (path := kept[name]) is not None:
                 kept[f"{name}_sha256"] = sha256(path.read_bytes()).hexdigest()
         return {name: str(value) if isinstance(value, Path) else value for name, value in kept.items()}
-
 
     @classmethod
     def from_record(cls: type[Config], record: Mapping[str, Any]) -> Config:

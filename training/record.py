@@ -41,7 +41,9 @@ def parsed_settings(words: Sequence[str]) -> dict[str, Any]:
         if not (equals and name.isidentifier()):
             raise ValueError(f"settings of the loss must be NAME=VALUE, got {word!r}; gamma=0.5 for instance")
         if name in ("temperature", "group", "reduction"):
-            raise ValueError(f"loss_settings must not set {name}, got {word!r}; it has a setting of its own or none")
+            raise ValueError(
+                f"loss_settings must not set {name}, got {word!r}; it has a setting of its own or none"
+            )
         found[name] = _WORDS[value.lower()] if value.lower() in _WORDS else _number(value)
     return found
 

@@ -5,6 +5,7 @@
     result.json     written last, atomically: a run that has one is finished
     checkpoint.pt   while it is unfinished
     model.pt        the trained weights, where a network was trained
+    evaluation.json what was measured afterwards
     arrays.npz      what figures need beside numbers (Gram matrices, curves by seed)
     weights/        weights along the way, update-000100.pt, where they were to be kept
     tensorboard/    the numbers of metrics.jsonl for TensorBoard, where they were asked for
@@ -28,7 +29,10 @@ from training.ranks import Ranks
 from training.stamp import stamp
 
 _FOLDERS = ("weights", "tensorboard")
-_FILES = ("config.json", "metrics.jsonl", "result.json", "checkpoint.pt", "model.pt", "arrays.npz")
+_FILES = (
+    *("config.json", "metrics.jsonl", "result.json", "checkpoint.pt", "model.pt", "arrays.npz"),
+    "evaluation.json",
+)
 
 
 class Run:

@@ -53,7 +53,7 @@ class Steps:
             update: Number of the next update.
         """
         if isinstance(plan.batches, Tensor):
-            plan = replace(plan, batches=self.own(plan.batches))
+            plan = replace(plan, batches=self.ranks.own(plan.batches))
         self.task.begin_plan(plan, position=position, update=update)
 
     def take(self, step: Step, *, update: int, rate: float) -> Taken:
@@ -63,14 +63,10 @@ class Steps:
         self.task.begin_update(update)
         losses, pairs_seen = [], 0
         for batches in _stacks(step, self.task.batches_at_once):
-            losses.append(self.task.accumulate(self.own(batches), self.loss, step.scale))
+            losses.append(self.task.accumulate(self.ranks.own(batches), self.loss, step.scale))
             pairs_seen += batches.shape[-2] * batches.shape[-1]
         self.finish(*losses)
         return Taken(losses[0] if len(losses) == 1 else torch.cat(losses, -1), pairs_seen)
-
-    def own(self, batches: Int[Tensor, "*lead batch"]) -> Int[Tensor, "*lead part"]:
-        """This rank's part of each batch."""
-        return self.ranks.own(batches)
 
     def set_rate(self, rate: float) -> None:
         """Tell the optimiser; where it reads its rate from a tensor, in place."""

@@ -13,7 +13,7 @@ evaluate          retrieval, k nearest neighbours, linear probe, fine-tuning, ..
 export            the bare backbone; python -m vision.export
 """
 
-from vision.augmentation import Augmentation, two_views
+from vision.augmentation import Augmentation, mixed, two_views, views_of_steps
 from vision.config import VisionConfig
 from vision.data import Images, load_images
 from vision.evaluate import Retrieval, retrieve
@@ -30,6 +30,8 @@ __all__ = [
     "Retrieval",
     "VisionConfig",
     "load_images",
+    "mixed",
     "retrieve",
     "two_views",
+    "views_of_steps",
 ]

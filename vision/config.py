@@ -21,6 +21,7 @@ from vision.evaluate.suite import QuickMeasure
 from vision.model import HeadNorm, Precision, Stem
 from vision.pairs import Views
 
+
 @dataclass(frozen=True, kw_only=True)
 class VisionConfig(TrainingConfig):
     """A run: which images, which pairs meet, how the encoder is trained on them."""
@@ -153,6 +154,11 @@ class VisionConfig(TrainingConfig):
             self.check_sizes(n_pairs)
 
     @property
+    def stored_side(self) -> int | None:
+        """The side that images without a size of their own are resized to when they are decoded."""
+        return None if known_dataset(self.dataset).default_side is None else self.image_size
+
+    @property
     def peak_rate(self) -> float:
         """The peak of the learning rate."""
         return scaled_rate(self.learning_rate, self.batch_size, self.rate_scaling)
@@ -177,7 +183,9 @@ class VisionConfig(TrainingConfig):
     @override
     def scoring_loss(self) -> Loss:
         """moco's is info_nce: without a queue they are the same."""
-        return make_loss("info_nce", temperature=self.temperature) if self.loss == "moco" else super().scoring_loss()
+        return (
+            make_loss("info_nce", temperature=self.temperature) if self.loss == "moco" else super().scoring_loss()
+        )
 
     @property
     def raw(self) -> bool:

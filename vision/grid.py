@@ -120,7 +120,9 @@ def summary(grid: Grid, results: dict[GridRun, dict[str, Any] | None]) -> str:
     """A row for each loss and selection: mean (standard deviation) over its seeds, and how many there are."""
     rows = []
     for loss, selection in product(grid.losses, grid.selections):
-        found = [r for run, r in results.items() if (run.loss, run.selection) == (loss, selection) and r is not None]
+        found = [
+            r for run, r in results.items() if (run.loss, run.selection) == (loss, selection) and r is not None
+        ]
         cells = [_spread([r[name] for r in found if name in r]) for name in _SHOWN]
         rows.append([loss, selection, *cells, str(len(found))])
     return aligned(["loss", "selection", *(name.replace("_", " ") for name in _SHOWN), "n"], rows, words=2)

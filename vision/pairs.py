@@ -82,7 +82,7 @@ class ImagePairs(EncodedPairs):
 
     def make_views(self, index: Int[Tensor, " n"], *, purpose: str) -> tuple[Tensor, Tensor]:
         """Two views of each of these images, of the update that was begun."""
-        pixels = self.images.pixels[index.to(self.images.pixels.device)].to(self.device, non_blocking=True)
+        pixels = self.images.pixels.index_select(0, index.to(self.images.pixels.device)).to(self.device)
         return two_views(
             pixels, index.to(self.device), purpose=purpose, counter=self.update, **self._settings_of_views()
         )

@@ -69,6 +69,7 @@ PRESETS: dict[str, VisionConfig] = {
     "cifar100-cpu": VisionConfig(
         n_pairs=9_984,  # 312 batches of 32
         stem="imagenet",
+        precision="bfloat16",
         candidates=312,
         keep=104,
         learning_rate=0.3,

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from batching import Report, derived_seed
+from losses import Loss
 from training import (
     Moment,
     Progress,
@@ -57,15 +58,19 @@ def main(config: VisionConfig) -> dict[str, Any]:
         ValueError: If the data, the device or the folder is not fit for use; nothing has been done then.
     """
     with Ranks.from_environment(resolve_device(config.device)) as ranks:
-        tuned = torch.backends.cudnn.flags(benchmark=True) if ranks.device.type == "cuda" else nullcontext()
+        tuned = (
+            torch.backends.cudnn.flags(enabled=True, benchmark=True)
+            if ranks.device.type == "cuda"
+            else nullcontext()
+        )
         with tuned:
             return _train(config, ranks)
 
 
 def _train(config: VisionConfig, ranks: Ranks) -> dict[str, Any]:
     device = ranks.device
-    train = load_images(config.dataset, config.data, "train").subset(config.n_pairs)
-    test = load_images(config.dataset, config.data, "test").subset(config.n_test).to(device)
+    train = load_images(config.dataset, config.data, "train", config.stored_side).subset(config.n_pairs)
+    test = load_images(config.dataset, config.data, "test", config.stored_side).subset(config.n_test).to(device)
     rule = config.rule(config.chosen_apart(train.labels), group=ranks.group)
     config.check_sizes(len(train))
     rule.check(len(train), config.batch_size)
@@ -151,7 +156,7 @@ def build_encoder(config: VisionConfig) -> Encoder:
         seed=derived_seed(config.seed, "weights"),
     )
     if config.compile:
-        encoder.backbone.compile()
+        encoder.backbone.compile(dynamic=False)  # measuring sees other batches than training does
     return encoder
 
 
@@ -175,7 +180,7 @@ def image_pairs(encoder: Encoder, images: Images, config: VisionConfig) -> Image
     )
 
 
-def make_steps(config: VisionConfig, pairs: ImagePairs, loss: object) -> Callable[..., Steps]:
+def make_steps(config: VisionConfig, pairs: ImagePairs, loss: Loss) -> Callable[..., Steps]:
     """What takes the steps: recorded ones where that is asked for and possible.
 
     Raises:

@@ -92,6 +92,7 @@ def test_what_is_finished_or_lacks_its_data_is_left_out(tmp_path, monkeypatch, c
         Job("b", "x"),
         Job("c", "x"),
         Job("d", "x", needs="set/train"),
+        Job("d2", "x", needs="set/train"),
         Job("e", "x", imports=("csv", "not_installed")),
         Job("f", "x", imports=("csv",), table="f.csv"),
         Job("g", "x", table="g.csv"),
@@ -104,7 +105,7 @@ def test_what_is_finished_or_lacks_its_data_is_left_out(tmp_path, monkeypatch, c
     left = gpu.unfinished(jobs, tmp_path / "runs", tmp_path / "data")
     assert [job.name for job in left] == ["a", "f"]
     assert capsys.readouterr().out.splitlines() == [
-        f"d: left out for lack of {tmp_path / 'data/set/train'}",
+        f"d and 1 more: left out for lack of {tmp_path / 'data/set/train'}",
         "e: left out for lack of not_installed",
     ]
 
@@ -143,7 +144,7 @@ def test_a_job_that_does_not_listen_is_killed(tmp_path, monkeypatch):
     assert gpu.run_job(Job("deaf", f"-S -c {shlex.quote(deaf)}"), tmp_path / "x", tmp_path, 1.5) is None
 
 
-def test_time_is_filled_with_what_fits():
+def test_time_is_filled_with_what_fits(tmp_path):
     jobs = [
         Job("benchmark", "x", table="t.csv", minutes=8),
         Job("long", "x", minutes=10),
@@ -151,7 +152,7 @@ def test_time_is_filled_with_what_fits():
     ]
 
     def chosen(seconds, left=jobs):
-        job = gpu.next_job(left, seconds)
+        job = gpu.next_job(left, seconds, tmp_path)
         return job and job.name
 
     assert chosen(600) == "benchmark"
@@ -160,6 +161,9 @@ def test_time_is_filled_with_what_fits():
     assert chosen(10) is None
     assert chosen(400, left=jobs[:1]) is None
     assert chosen(400, left=[]) is None
+    (tmp_path / "long").mkdir()
+    (tmp_path / "long/checkpoint.pt").touch()
+    assert chosen(400) == "long"  # less of it is left than its estimate
 
 
 def test_finished_runs_are_evaluated_on_corrupted_images_that_are_there(tmp_path, monkeypatch, capsys):

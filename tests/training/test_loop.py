@@ -216,6 +216,14 @@ def test_progress_is_silent_when_it_is_quick():
     assert stream.getvalue() == ""
 
 
+def test_progress_of_all_processes_but_one_is_not_shown():
+    stream = io.StringIO()
+    with Progress("run", 10, stream=stream, seconds_between_lines=0.0, shown=False) as progress:
+        assert not progress.due()
+        progress.show(10, 0.5)
+    assert stream.getvalue() == ""
+
+
 def test_loss_of_the_line_is_the_mean_since_the_line_before():
     seen = []
     task = Lookup(noise=0.0)

@@ -5,9 +5,10 @@ import io
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from training import Lars, make_optimizer, scaled_rate
-from training.optimizers import OptimizerName
+from training.optimizers import OptimizerName, _laid_out
 
 NAMES = OptimizerName.__args__
 
@@ -82,6 +83,43 @@ def test_the_clipped_form_without_clipping():
     ours.grad = fixed(3, 4, seed=1)
     Lars([ours], "lars-clipped", lr=0.5, weight_decay=0.1, clip_rate=False).step()
     torch.testing.assert_close(ours.detach(), expected, rtol=1e-12, atol=1e-14)
+
+
+class Launches(TorchDispatchMode):
+    """Counts operations that are more than another view of a tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_lars_takes_no_more_launches_for_more_tensors(name):
+    counts = []
+    for n_tensors in (2, 30):
+        held = [nn.Parameter(fixed(3, 1 + i, seed=i)) for i in range(n_tensors)]
+        held += [nn.Parameter(fixed(1 + i, seed=i)) for i in range(n_tensors)]
+        optimizer = make_optimizer(name, held, learning_rate=0.1, weight_decay=1e-4)
+        for step in range(2):  # the first makes the state
+            give_gradients(held, step)
+            with Launches() as launches:
+                optimizer.step()
+        counts.append(launches.count)
+    assert counts[0] == counts[1] <= 28
+
+
+def test_factors_are_laid_out_as_their_parameters():
+    """Else operations on lists would be a launch for each tensor."""
+    held = parameters()
+    factors = torch.arange(len(held)) + 1.0
+    for i, (p, laid_out) in enumerate(zip(held, _laid_out(factors, held), strict=True)):
+        assert laid_out.shape == p.shape
+        assert laid_out.stride() == p.stride()
+        assert (laid_out == i + 1).all()
 
 
 def test_the_two_forms_are_different_optimisers():

@@ -60,6 +60,20 @@ def test_processes_stay_equal_with_batch_normalisation(case, found):
     assert_equal(first, second)
 
 
+def test_the_average_is_of_gradients_statistics_and_losses(found):
+    for rank in found:
+        mean = rank["averaged"]
+        gradients = mean["gradients"]
+        expected = 1.5 * torch.arange(108.0, dtype=torch.float64).reshape(4, 3, 3, 3)
+        assert_equal(gradients["0.weight"], expected)
+        assert gradients["0.weight"].is_contiguous(memory_format=torch.channels_last)
+        assert_equal(gradients["2.bias"], torch.tensor([1.5, 3.0]))
+        assert gradients["2.weight"] is None
+        assert_equal(mean["buffers"]["1.running_mean"], torch.full((4,), 1.5, dtype=torch.float64))
+        assert mean["buffers"]["1.num_batches_tracked"] == 7
+        assert_equal(mean["losses"], [torch.tensor([1.5]), torch.tensor([15.0, 15.0])])
+
+
 def test_all_begin_with_the_weights_of_the_first(found):
     for rank in found:
         assert_equal(rank["other weights"]["weights"], found[0]["cases"]["nt_xent"]["weights"])

@@ -89,7 +89,9 @@ def test_heads_are_the_published_ones(norm):
 
 
 def test_a_linear_head():
-    assert [type(layer).__name__ for layer in Encoder(stem="imagenet", dim=8, head_layers=1, seed=0).head] == ["Linear"]
+    assert [type(layer).__name__ for layer in Encoder(stem="imagenet", dim=8, head_layers=1, seed=0).head] == [
+        "Linear"
+    ]
 
 
 def test_the_published_encoder_has_as_many_parameters():

@@ -335,6 +335,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(change, tmp_path,
 def test_a_run_interrupted_after_its_last_update_still_tells_its_loss(tmp_path, monkeypatch):
     config = replace(SMOKE, updates=2)
     whole = run(tmp_path / "whole", config)
+
     def fail(path, value):
         raise RuntimeError("power cut")
 
@@ -392,7 +393,10 @@ def refused(capsys, *arguments):
     ("arguments", "told"),
     [
         (["imagenet"], "Available subcommands: digits, cifar100, "),
-        (["smoke", "--capture", "on", "--device", "cpu"], "recording steps needs a CUDA device; set capture to auto"),
+        (
+            ["smoke", "--capture", "on", "--device", "cpu"],
+            "recording steps needs a CUDA device; set capture to auto",
+        ),
         (["smoke", "--selection", "hardest"], "selection must be one of fixed, shuffled, random"),
         (["smoke", "--loss", "perfect"], f"loss must be one of {', '.join(PAIR_LOSSES)}, got 'perfect'"),
         (["smoke", "--stem", "mnist"], "Expected one of ('cifar', 'imagenet')"),

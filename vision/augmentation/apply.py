@@ -21,7 +21,7 @@ from vision.augmentation.draws import Changes, Colour
 from vision.augmentation.pixels import (
     Points,
     blur_taps,
-    blur_weights,
+    blur_with,
     crop_points,
     on_both_sides,
     solarize,
@@ -77,8 +77,7 @@ def follow(
     if recipe.grey is not None:
         views = mix_colours(views, recipe.grey)
     if recipe.blur is not None:
-        weights = blur_weights(recipe.blur, views.shape[-1])
-        views = on_both_sides(weights, views, weights)
+        views = blur_with(recipe.blur, views)
     if recipe.solarize is not None:
         views = torch.where(recipe.solarize[:, None, None, None], solarize(views), views)
     return views

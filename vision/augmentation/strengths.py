@@ -59,7 +59,7 @@ class Augmentation:
     """Probability of inverting what is brighter than half of white; BYOL takes 0.2 for one view of two."""
     policy: Policy = "none"
     """Changes of torchvision that replace jitter and grey: autoaugment, randaugment, trivialaugment. One image at a
-    time on the CPU, about ten times slower."""
+    time on the CPU, about four times slower."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""

@@ -11,9 +11,9 @@ registry   corruptions by name, and `corrupt`
 folder     corrupted test sets on disk
 command    the command
 
-The published files hold other random numbers, so what is made here has their distribution and not their bytes. Those
-of Tiny-ImageNet-C were written as JPEG of quality 85 on top of every corruption, which is left out here, and were made
-from other pictures of ImageNet's validation set than Tiny ImageNet's own.
+The published files hold other random numbers, so what is made here has their distribution and not their bytes.
+Those of Tiny-ImageNet-C were cut from ImageNet's validation pictures and, after every corruption, saved as JPEG
+of quality 85; here the data set's own test images are corrupted, and kept as they come out.
 """
 
 from vision.corruptions.recipes import RECIPES, Recipe

@@ -91,7 +91,7 @@ class CorruptedSet:
         self._write_manifest({**self.finished(), name: made})
 
     def _manifest_before(self) -> dict[str, Any] | None:
-        """What an earlier call left; None where the folder is new or empty. Other people's files are not touched."""
+        """What an earlier call left; None where the folder is new or empty. Files of others are not touched."""
         manifest = self.path / _MANIFEST
         if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
             return None

@@ -4,8 +4,8 @@ Both columns of numbers are those of the scripts that made CIFAR-10-C, CIFAR-100
 ImageNet-64x64-C (64 pixels, where the two share every constant). Another size is a `dataclasses.replace` away.
 
 References:
-    Hendrycks and Dietterich, 2019, Section 4.1 and Appendix B, arXiv 1903.12261; the numbers are not in the paper but
-    in create_c/make_cifar_c.py and create_c/make_tinyimagenet_c.py of github.com/hendrycks/robustness (Apache-2.0).
+    Hendrycks and Dietterich, 2019, Section 4.1 and Appendix B, arXiv 1903.12261. The numbers are not in the paper
+    but in make_cifar_c.py and make_tinyimagenet_c.py of github.com/hendrycks/robustness (Apache-2.0).
 """
 
 from dataclasses import dataclass

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import count
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
+from typing_extensions import override
 
 from batching import permutation
 from training.progress import Progress
@@ -55,8 +56,6 @@ class FineTuning:
             if not low <= getattr(self, name) <= high:
                 bounds = f"at least {low}" if high == float("inf") else f"from {low} to {high}"
                 raise ValueError(f"{name} of fine-tuning must be {bounds}, got {getattr(self, name)}; leave it out")
-        if self.mixing not in get_args(Mixing):
-            raise ValueError(f"mixing must be one of {', '.join(get_args(Mixing))}, got {self.mixing!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,9 +121,7 @@ def fine_tune(
         )
     network = deepcopy(encoder)
     device = next(network.parameters()).device
-    classifier = nn.Linear(FEATURE_DIM, n_classes, device=device)
-    nn.init.zeros_(classifier.weight)
-    nn.init.zeros_(classifier.bias)
+    classifier = _Classifier(FEATURE_DIM, n_classes, device=device)
 
     batch_size = min(tuning.batch_size, len(chosen))
     updates = tuning.epochs * (len(chosen) // batch_size)
@@ -157,6 +154,15 @@ def crop_and_flip(augmentation: Augmentation) -> Augmentation:
         jitter=0.0,
         grey=0.0,
     )
+
+
+class _Classifier(nn.Linear):
+    """Begins at zero, and draws no random numbers."""
+
+    @override
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
 
 
 _Batch = tuple[Float[Tensor, "batch 3 size size"], Tensor]

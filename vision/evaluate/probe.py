@@ -13,7 +13,7 @@ from vision.evaluate.logistic import Classifier, fit_logistic
 from vision.evaluate.result import Result
 from vision.evaluate.splits import held_back, stratified
 
-STRENGTHS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+STRENGTHS = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 """Tried one after the other; see `fit_logistic` for their scale."""
 VALIDATION = 0.1
 """Part of the labelled images that chooses among them."""

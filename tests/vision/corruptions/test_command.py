@@ -122,7 +122,7 @@ def test_files_of_others_are_left_alone(tmp_path):
             command(*words, out=tmp_path)
     assert (tmp_path / "fog.npy").read_text() == "published"
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(ValueError, match="has no manifest.json of such"):
+    with pytest.raises(ValueError, match=r"has no manifest\.json of such"):
         command("--overwrite", out=tmp_path)
     with pytest.raises(ValueError, match="must be new, empty"):
         command(out=tmp_path / "fog.npy")

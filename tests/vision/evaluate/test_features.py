@@ -9,9 +9,11 @@ from torch.nn import functional
 from vision.evaluate import embeddings, features
 from vision.model import Encoder
 
+pytestmark = pytest.mark.usefixtures("small_backbone")
+
 
 @pytest.fixture
-def encoder(small_backbone):
+def encoder():
     return Encoder(stem="imagenet", hidden_dim=8, dim=4, seed=0)
 
 

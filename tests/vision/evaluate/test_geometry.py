@@ -12,7 +12,8 @@ from vision.model import Encoder
 from vision.pairs import ImagePairs
 
 
-def test_of_embeddings(digits, small_backbone, unit_pairs):
+@pytest.mark.usefixtures("small_backbone")
+def test_of_embeddings(digits, unit_pairs):
     encoder = Encoder(stem="imagenet", hidden_dim=8, dim=4, seed=0)
     pairs = ImagePairs(encoder, digits, augmentation=Augmentation(), size=16, seed=5)
     u, v = unit_pairs(64, 4)

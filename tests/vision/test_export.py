@@ -1,0 +1,107 @@
+"""`python -m vision.export`: the network of a run for other programs."""
+
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet18
+
+from training import run_command
+from vision.config import VisionConfig
+from vision.evaluate.load import fresh_encoder
+from vision.export import main, parse
+from vision.model import Encoder
+
+CONFIG = VisionConfig(
+    dataset="digits", n_pairs=64, n_test=32, image_size=32, hidden_dim=16, dim=8, batch_size=8, updates=6
+)
+
+
+@pytest.fixture(scope="module", params=["imagenet", "cifar"])
+def run(request, tmp_path_factory):
+    """The folder of a run, and its encoder."""
+    folder = tmp_path_factory.mktemp(request.param)
+    config = replace(CONFIG, stem=request.param, data=folder)
+    (folder / "config.json").write_text(json.dumps({"experiment": "vision", "config": config.record()}))
+    encoder = fresh_encoder(config)
+    torch.save(encoder.state_dict(), folder / "model.pt")
+    return folder, encoder.eval(), request.param
+
+
+def export(*arguments):
+    return main(parse([*map(str, arguments)]))
+
+
+def plain_network(stem):
+    """As a reader of the file makes it."""
+    network = resnet18()
+    if stem == "cifar":
+        network.conv1, network.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    return network
+
+
+def read(path):
+    if path.suffix == ".pt":
+        return torch.load(path, weights_only=True)
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.safetensors"])
+def test_the_backbone_is_torchvisions(run, name, tmp_path, capsys):
+    if name.endswith("safetensors"):
+        pytest.importorskip("safetensors")
+    folder, encoder, stem = run
+    weights = read(export(folder, tmp_path / name))
+    network = plain_network(stem)
+    missing = network.load_state_dict(weights, strict=False)
+    assert missing.missing_keys == ["fc.weight", "fc.bias"]
+    assert missing.unexpected_keys == []
+    network.fc = nn.Identity()
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(network.eval()(images), encoder.features(images), atol=1e-5)
+    told = capsys.readouterr().out
+    assert ("conv1 is 3x3" in told) == (stem == "cifar")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_file_says_what_it_is(run, tmp_path):
+    safetensors = pytest.importorskip("safetensors")
+    folder, _, stem = run
+    with safetensors.safe_open(export(folder, tmp_path / "net.safetensors"), "pt") as file:
+        told = file.metadata()
+    assert told["stem"].startswith(stem)
+    assert (told["trained on"], told["image size"]) == ("digits", "32")
+
+
+def test_the_whole_encoder(run, tmp_path):
+    folder, encoder, stem = run
+    other = Encoder(stem=stem, hidden_dim=16, dim=8, seed=1)
+    other.load_state_dict(read(export(folder, tmp_path / "all.pt", "--whole")))
+    assert all(torch.equal(encoder.state_dict()[name], value) for name, value in other.state_dict().items())
+
+
+def refused(capsys, *arguments):
+    with pytest.raises(SystemExit) as exit_:
+        run_command(main, parse, [*map(str, arguments)])
+    assert exit_.value.code == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_bad_targets_are_refused(run, tmp_path, capsys, monkeypatch):
+    folder, _, _ = run
+    assert "OUT must end in .pt or .safetensors" in refused(capsys, folder, tmp_path / "net.onnx")
+    assert "must be in a folder that exists" in refused(capsys, folder, tmp_path / "none" / "net.pt")
+    (tmp_path / "net.pt").write_text("mine")
+    assert "OUT must be a new file" in refused(capsys, folder, tmp_path / "net.pt")
+    assert (tmp_path / "net.pt").read_text() == "mine"
+    export(folder, tmp_path / "net.pt", "--overwrite")
+    assert "with a config.json" in refused(capsys, tmp_path, tmp_path / "other.pt")
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    assert "`pip install safetensors`" in refused(capsys, folder, tmp_path / "net.safetensors")
