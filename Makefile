@@ -1,6 +1,6 @@
 # contrabatch: every command in one place. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart format check test test-all bench bench-losses bench-selection results figures gpu clean
+.PHONY: help install quickstart format check test test-all bench bench-losses bench-selection bench-vision results results-vision figures gpu clean
 
 PYTHON ?= python3
 # The environment that `make install` makes, or else (on a machine without a network) the Python at hand.
@@ -9,6 +9,7 @@ OUT ?= runs/gpu-tables
 GPU_MINUTES ?= 9
 SOURCE ?= ../mini-batch-cl
 QUICK = runs/quickstart
+SELECTIONS = shuffled spectral graph osgd pooled-design graph+max_similarity=0.95
 STUDY = --num_steps 2000 --batch_size_list 2 --batch_selections f s full NcB osgd_NcB sc_even
 
 help: ## list the commands
@@ -60,6 +61,18 @@ bench-losses: ## losses: one large batch, and against other libraries, into benc
 bench-selection: ## selections: hardness, time and memory of every method, into benchmarks/results
 	$(RUN) -m benchmarks.selection
 	$(RUN) -m benchmarks.pairing
+	$(RUN) -m figures
+	$(RUN) -m figures.readme
+
+bench-vision: ## training on images: views, and steps against other recipes, into benchmarks/results (12 minutes)
+	$(RUN) -m benchmarks.augmentation
+	$(RUN) -m benchmarks.vision
+	$(RUN) -m figures.readme
+
+results-vision: ## the committed study on CIFAR-100 (needs data/cifar-100-python; an hour of two cores)
+	$(RUN) -m vision.grid cifar100-cpu --selections $(SELECTIONS) --seeds 0 1 2 --workers 2 --out runs/grid
+	$(RUN) -m vision.grid cifar100-cpu --selections shuffled spectral graph osgd --losses sogclr --seeds 0 1 2 --workers 2 --out runs/grid
+	$(RUN) -m figures.table runs/grid
 	$(RUN) -m figures
 	$(RUN) -m figures.readme
 

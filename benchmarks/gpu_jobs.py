@@ -38,7 +38,6 @@ _SELECTIONS = {  # the options of each, and minutes of a training at 32 pixels
 }
 _LARGE_MINUTES = {"shuffled": 10, "osgd": 40, "spectral": 16}
 """Of a training at 224 pixels."""
-_SEEDS = range(3)
 
 
 def _training(
@@ -55,39 +54,52 @@ def _training(
     return Job(f"{preset}-{name}-seed{seed}", command, needs, minutes=minutes, corrupted=dataset)
 
 
-def _cifar100() -> Iterator[Job]:
-    """Every selection with both losses, the first seed of all of them first."""
-    for seed, loss, (name, (options, minutes)) in product(_SEEDS, ("nt_xent", "sogclr"), _SELECTIONS.items()):
+def _cifar100(seed: int, loss: str) -> Iterator[Job]:
+    """Every selection."""
+    for name, (options, minutes) in _SELECTIONS.items():
         more = f"{options} --loss {loss} --evaluate-every 10 --keep-every 20"
         yield _training("cifar100", f"{loss}-{name}", more, seed, minutes=minutes)
 
 
-def _paper() -> Iterator[Job]:
-    for seed, (name, minutes) in product(_SEEDS, _LARGE_MINUTES.items()):
+def _paper(seed: int) -> Iterator[Job]:
+    for name, minutes in _LARGE_MINUTES.items():
         yield _training("cifar100-paper", name, f"--selection {name}", seed, minutes=minutes)
 
 
-def _losses() -> Iterator[Job]:
-    for seed, loss in product(_SEEDS, ("clip", "nt_xent", "dcl", "dhel_mean")):
+def _losses(seed: int) -> Iterator[Job]:
+    for loss in ("clip", "nt_xent", "dcl", "dhel_mean"):
         yield _training("cifar100-losses", loss, f"--loss {loss}", seed, minutes=20)
 
 
-def _flatclr() -> Iterator[Job]:
+def _flatclr(seed: int) -> Iterator[Job]:
     """The sweep over batch sizes, against NT-Xent."""
-    for seed, loss, size in product(_SEEDS, ("flatnce", "nt_xent"), (64, 128, 256, 512)):
+    for loss, size in product(("flatnce", "nt_xent"), (64, 128, 256, 512)):
         options, minutes = f"--loss {loss} --batch-size {size}", 3 if size > 64 else 4
         yield _training(
             "flatclr", f"{loss}-{size}", options, seed, minutes=minutes, dataset="cifar10", needs=_CIFAR10
         )
 
 
-def _docstrings() -> Iterator[Job]:
-    for seed, name in product(_SEEDS, ("shuffled", "spectral", "osgd")):
+def _docstrings(seed: int) -> Iterator[Job]:
+    for name in ("shuffled", "spectral", "osgd"):
         command = f"-m text.train docstrings --device cuda --selection {name} --seed {seed}"
         yield Job(f"docstrings-{name}-seed{seed}", command)
 
 
+def _trainings() -> Iterator[Job]:
+    """The first seed of everything before the second of anything."""
+    for seed in range(3):
+        yield from _cifar100(seed, "nt_xent")
+        yield from _paper(seed)
+        yield from _cifar100(seed, "sogclr")
+        yield from _losses(seed)
+        yield from _docstrings(seed)
+        yield from _flatclr(seed)
+
+
 JOBS: tuple[Job, ...] = (
+    Job("vision", "-m benchmarks.vision --device cuda --seconds 9", table="vision_cuda.csv", minutes=8),
+    Job("augmentation", "-m benchmarks.augmentation --device cuda", table="augmentation_cuda.csv", minutes=1),
     Job("scale", "-m benchmarks.scale --device cuda", table="scale_cuda.csv", minutes=1),
     Job(
         "peers",
@@ -97,12 +109,7 @@ JOBS: tuple[Job, ...] = (
         minutes=3,
     ),
     Job("selection", "-m benchmarks.selection --device cuda", table="selection_cuda.csv", minutes=6),
-    Job("vision", "-m benchmarks.vision --device cuda --seconds 9", table="vision_cuda.csv", minutes=8),
     Job("synthetic-d16-4096", f"{_STUDY} --d 16"),
     Job("synthetic-d4-4096", f"{_STUDY} --d 4"),
-    *_cifar100(),
-    *_paper(),
-    *_losses(),
-    *_flatclr(),
-    *_docstrings(),
+    *_trainings(),
 )

@@ -148,6 +148,26 @@ def _where(row: dict[str, Any]) -> str:
     return f"{row['device']}, Python {row['python']}, torch {row['torch']}, {row['date']}; commit {row['commit']}."
 
 
+def augmentation_table(results: pd.DataFrame) -> str:
+    """Two views of images of 32 pixels, against torchvision's transforms."""
+    names = {
+        "two_views": "`two_views`, a batch at once",
+        "views_of_steps": "`views_of_steps`, several batches at once",
+        "torchvision v1": "torchvision's transforms of Pillow images, one by one",
+        "torchvision v2": "torchvision's v2 of tensors, one by one",
+    }
+    sizes = sorted(results["batch"].unique())
+    heads = [f"batches of {size}: microseconds a view | times torchvision's faster" for size in sizes]
+    lines = [f"| views of 32 pixels on one core | {' | '.join(heads)} |", "|---" * (1 + 2 * len(sizes)) + "|"]
+    for way, label in names.items():
+        cells = [label]
+        for size in sizes:
+            row = results[(results["way"] == way) & (results["batch"] == size)].iloc[0].to_dict()
+            cells += [f"{row['microseconds_per_view']:.0f}", f"{row['ratio']:.1f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + f"\n\n{_where(results.iloc[0].to_dict())}"
+
+
 def filled(text: str) -> str:
     """The README with its blocks written anew."""
     blocks = {"study": study_table(pd.read_csv(DATA / "synthetic_results.csv"))}
@@ -156,6 +176,7 @@ def filled(text: str) -> str:
         ("scale", "scale_cpu", scale_table),
         ("peers", "peers_cpu", peers_table),
         ("selection", "selection_cpu", selection_table),
+        ("augmentation", "augmentation_cpu", augmentation_table),
     ):
         results = ROOT / "benchmarks" / "results" / f"{file}.csv"
         if results.exists():

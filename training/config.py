@@ -106,7 +106,7 @@ class TrainingConfig:
 
     loss: LossName
     loss_settings: tuple[str, ...] = ()
-    """Settings of the loss beside its temperature: gamma=0.5 for sogclr, sigma=0.3 for dclw, ...; `python -m losses`
+    """Settings of the loss beside its temperature: gamma=0.5 for sogclr, sigma=0.3 for dclw; `python -m losses`
     lists them."""
     temperature: float
     """Of the loss where it has one, of the scores by which batches are chosen, and of the logged diagnostics."""

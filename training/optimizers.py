@@ -154,7 +154,10 @@ class Lars(torch.optim.Optimizer):
             torch._foreach_add_(buffers, gradients)
         else:
             decayed, factors = _decayed_and_factors(parameters, gradients, lr, group)
-            torch._foreach_addcmul_(buffers, decayed, _laid_out(factors, parameters))
+            if _readable(factors):
+                torch._foreach_add_(buffers, torch._foreach_mul(decayed, factors.tolist()))
+            else:
+                torch._foreach_addcmul_(buffers, decayed, _laid_out(factors, parameters))
         torch._foreach_sub_(parameters, torch._foreach_mul(buffers, lr))
 
     def _buffer(self, parameter: Tensor) -> Tensor:
@@ -190,6 +193,11 @@ def _decayed_and_factors(
         factors = (factors / lr).clamp_max(1)
     # Where the gradient is 0 nothing moves, not even by the decay; weights of length 0 have no decay.
     return decayed, factors.masked_fill_(length == 0, 1.0).masked_fill_(slope == 0, 0.0)
+
+
+def _readable(factors: Float[Tensor, " tensors"]) -> bool:
+    """Whether numbers may be read back for nothing, as on a CPU."""
+    return factors.device.type == "cpu"
 
 
 def _laid_out(factors: Float[Tensor, " tensors"], like: list[Tensor]) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Views of the steps to come, made together: on a GPU a few large launches instead of hundreds of small ones a step."""
+"""Views of the steps to come, made together: on a GPU a few large launches, not hundreds of small ones a step."""
 
 from collections.abc import Callable
 
@@ -32,8 +32,8 @@ class Ahead:
 
     def begin_plan(self, plan: Plan, *, position: int, update: int) -> None:
         """From now on steps are those of this plan; one whose step is of many batches is not prepared for."""
-        stepwise = plan.reduction == "step" and isinstance(plan.batches, Tensor)
-        self.batches = plan.batches if self.steps > 1 and stepwise else None
+        foreseen = self.steps > 1 and plan.reduction == "step"
+        self.batches = plan.batches if foreseen and isinstance(plan.batches, Tensor) else None
         self.first_update, self.made = update - position, None
 
     def views(self, update: int, n_pairs: int) -> TwoViews | None:

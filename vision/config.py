@@ -105,12 +105,12 @@ class VisionConfig(TrainingConfig):
     """sgd, lars (MoCo v3's, SogCLR's and the paper's), lars-clipped (solo-learn's), adam or adamw."""
     learning_rate: float = 0.03
     rate_scaling: Scaling = "none"
-    """The peak of the learning rate is --learning-rate times this: 1, sqrt(batch size), or (linear) batch size / 256."""
+    """The peak of the learning rate is --learning-rate times 1, sqrt(batch size), or (linear) batch size / 256."""
     warmup: float = 0.05
     momentum: float = 0.9
     """Of sgd and lars."""
     trust: float | None = None
-    """Of lars: length of a layer's step over the length of its weights; None for 0.001, and 0.02 for lars-clipped."""
+    """Of lars: length of a layer's step over that of its weights; None for 0.001, and 0.02 for lars-clipped."""
     weight_decay: float = 5e-4
 
     measures: tuple[QuickMeasure, ...] = ("retrieval",)
@@ -164,8 +164,12 @@ class VisionConfig(TrainingConfig):
         return scaled_rate(self.learning_rate, self.batch_size, self.rate_scaling)
 
     def epoch_updates(self, n_pairs: int) -> int:
-        """Updates in an epoch of so many pairs."""
-        return self.rule().updates_per_epoch(n_pairs, self.batch_size)
+        """Updates in an epoch of so many pairs: the same for all selections but full and all, which make one.
+
+        A plan may hold fewer, where pools leave pairs out or only the hardest batches are kept; then the next one
+        is made within the epoch.
+        """
+        return 1 if self.selection in ("full", "all") else n_pairs // self.batch_size
 
     def total_updates(self, n_pairs: int) -> int:
         """How long to train on so many pairs."""
@@ -182,7 +186,7 @@ class VisionConfig(TrainingConfig):
 
     @override
     def scoring_loss(self) -> Loss:
-        """moco's is info_nce: without a queue they are the same."""
+        """As for every training; for moco it is info_nce, which is moco without a queue."""
         return (
             make_loss("info_nce", temperature=self.temperature) if self.loss == "moco" else super().scoring_loss()
         )

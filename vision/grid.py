@@ -1,4 +1,4 @@
-"""The same training with every selection, loss and seed: `python -m vision.grid PRESET [options] [-- more options]`.
+"""The same training with every selection, loss and seed: `python -m vision.grid PRESET [options] [-- options]`.
 
     python -m vision.grid digits --selections shuffled osgd spectral --seeds 0 1 2 --out runs/grid
     python -m vision.grid cifar100 --selections shuffled graph --losses nt_xent sogclr -- --evaluate-every 10

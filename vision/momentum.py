@@ -38,7 +38,9 @@ class Follower:
     @torch.no_grad()
     def follow(self, model: Encoder) -> None:
         """Take one step after the model."""
-        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - self.momentum)
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
+            list(self.model.parameters()), list(model.parameters()), 1 - self.momentum
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """The follower's weights and statistics."""

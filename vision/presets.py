@@ -29,10 +29,10 @@ _PAPER = VisionConfig(
 )
 """Cho et al. (2024, arXiv 2307.05906) and their code, in batches of 32 at temperature 0.1.
 
-Different here: their code runs a 101st epoch at a learning rate of next to nothing; extracts features and plans a
-second time each epoch for the last two steps; computes in float16 with a loss scaler; blurs with PIL's approximation
-of a Gaussian; measures retrieval by dot products of the head's output, which training normalises, and on training
-images unless told otherwise.
+Different here: their code runs a 101st epoch at a learning rate of next to nothing; extracts features and plans
+a second time each epoch for the last two steps; computes in float16 with a loss scaler; blurs with PIL's
+approximation of a Gaussian; measures retrieval by dot products of the head's output, which training normalises, and
+on training images unless told otherwise.
 """
 
 PRESETS: dict[str, VisionConfig] = {
@@ -65,7 +65,7 @@ PRESETS: dict[str, VisionConfig] = {
         measures=("retrieval", "knn", "probe", "geometry"),
     ),
     # python -m vision.train cifar100-cpu --selection graph
-    # A fifth of the images and ImageNet's first layers, a 15th of the work: 936 updates, for a CPU.
+    # A fifth of the images and ImageNet's first layers, a 15th of the work: 624 updates, for a CPU.
     "cifar100-cpu": VisionConfig(
         n_pairs=9_984,  # 312 batches of 32
         stem="imagenet",
@@ -75,7 +75,7 @@ PRESETS: dict[str, VisionConfig] = {
         learning_rate=0.3,
         rate_scaling="linear",
         weight_decay=1e-4,
-        epochs=3,
+        epochs=2,
         measures=("retrieval", "knn", "probe", "geometry"),
         evaluate_every=1,
         log_every=52,
@@ -125,8 +125,8 @@ PRESETS: dict[str, VisionConfig] = {
         measures=("retrieval", "knn", "probe", "geometry"),
     ),
     # python -m vision.train flatclr --batch-size 128
-    # Chen et al. (2021, arXiv 2107.01152) and their code, with a ResNet-18 for their ResNet-50. Their learning rates
-    # for batches of 128, 256, 512, ... are 0.075 sqrt(B), as here. At least 42 s; result not measured yet.
+    # Chen et al. (2021, arXiv 2107.01152) and their code, with a ResNet-18 for their ResNet-50. Their learning
+    # rates for batches of 128, 256, 512, ... are 0.075 sqrt(B), as here. At least 42 s; result not measured yet.
     "flatclr": VisionConfig(
         dataset="cifar10",
         n_pairs=49_664,  # 97 batches of 512
@@ -190,8 +190,8 @@ PRESETS: dict[str, VisionConfig] = {
         measures=("retrieval", "knn", "probe", "geometry"),
     ),
     # python -m vision.train folder --data IMAGES        (IMAGES/train/CLASS/*.jpg and IMAGES/val)
-    # SimCLR's settings for ImageNet (arXiv 2002.05709, Section 2.2): LARS at 0.3 B/256, weight decay 1e-6, jitter of
-    # strength 1, blur. Not measured.
+    # SimCLR's settings for ImageNet (arXiv 2002.05709, Section 2.2): LARS at 0.3 B/256, weight decay 1e-6, jitter
+    # of strength 1, blur. Not measured.
     "folder": VisionConfig(
         dataset="folder",
         image_size=224,
@@ -234,7 +234,7 @@ PRESETS: dict[str, VisionConfig] = {
 DESCRIPTIONS: dict[str, str] = {
     "digits": "digits that come with scikit-learn, 120 updates: half a minute of one CPU core",
     "cifar100": "CIFAR-100, 100 epochs in batches of 32: for a GPU",
-    "cifar100-cpu": "a fifth of CIFAR-100, 3 epochs at low resolution: three minutes of one CPU core",
+    "cifar100-cpu": "a fifth of CIFAR-100, 2 epochs at low resolution: three minutes of one CPU core",
     "cifar100-paper": "CIFAR-100 as Cho et al. (2024): 224 pixels, LARS; for a GPU",
     "tiny-imagenet": "Tiny-ImageNet at 64 pixels, 100 epochs; for a GPU",
     "tiny-imagenet-paper": "Tiny-ImageNet as Cho et al. (2024): 224 pixels, LARS; for a GPU",

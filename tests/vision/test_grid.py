@@ -1,7 +1,6 @@
 """The same training with every selection, loss and seed."""
 
 import json
-import os
 from dataclasses import replace
 
 import pytest
@@ -61,10 +60,10 @@ def test_finished_runs_are_left_alone(tmp_path, capsys, monkeypatch):
     assert "shuffled" in table
     results = sorted(tmp_path.rglob("result.json"))
     assert [path.parent.name for path in results] == ["seed-0", "seed-1"]
-    before = [os.stat(path).st_mtime_ns for path in results]
+    before = results[0].stat().st_mtime_ns
     results[1].unlink()  # as if it had been interrupted: it is made again
     assert main(grid) == 0
-    assert os.stat(results[0]).st_mtime_ns == before[0]
+    assert results[0].stat().st_mtime_ns == before
     assert json.loads(results[1].read_text())["status"] == "done"
 
 

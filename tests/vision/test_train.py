@@ -336,7 +336,7 @@ def test_a_run_interrupted_after_its_last_update_still_tells_its_loss(tmp_path, 
     config = replace(SMOKE, updates=2)
     whole = run(tmp_path / "whole", config)
 
-    def fail(path, value):
+    def fail(_path, _value):
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
