@@ -52,6 +52,7 @@ _LIGHTLY = VisionConfig(
     temperature=0.5,
     batch_size=128,
     learning_rate=0.06,
+    rate_scaling="none",
     weight_decay=5e-4,
 )
 _SOLO_LEARN = VisionConfig(
@@ -65,6 +66,7 @@ _SOLO_LEARN = VisionConfig(
     batch_size=256,
     optimizer="lars-clipped",
     learning_rate=0.4,
+    rate_scaling="none",
     weight_decay=1e-4,
 )
 CONFIGS: dict[str, VisionConfig] = {

@@ -238,7 +238,8 @@ class TrainingConfig:
         Raises:
             ValueError: If it has settings that there are no longer.
         """
-        return from_json(cls, {name: value for name, value in record.items() if not name.endswith("_sha256")})
+        of_the_run = {name for name in record if name.endswith("_sha256")} | {"processes"}
+        return from_json(cls, {name: value for name, value in record.items() if name not in of_the_run})
 
 
 def _embeddings_in(path: Path | None) -> Embed | None:

@@ -103,17 +103,17 @@ class VisionConfig(TrainingConfig):
     """How long to train, in updates; replaces --epochs."""
     optimizer: OptimizerName = "sgd"
     """sgd, lars (MoCo v3's, SogCLR's and the paper's), lars-clipped (solo-learn's), adam or adamw."""
-    learning_rate: float = 0.03
-    rate_scaling: Scaling = "none"
+    learning_rate: float = 0.3
+    rate_scaling: Scaling = "linear"
     """The peak of the learning rate is --learning-rate times 1, sqrt(batch size), or (linear) batch size / 256."""
     warmup: float = 0.05
     momentum: float = 0.9
     """Of sgd and lars."""
     trust: float | None = None
     """Of lars: length of a layer's step over that of its weights; None for 0.001, and 0.02 for lars-clipped."""
-    weight_decay: float = 5e-4
+    weight_decay: float = 1e-4
 
-    measures: tuple[QuickMeasure, ...] = ("retrieval",)
+    measures: tuple[QuickMeasure, ...] = ("retrieval", "knn", "probe", "geometry")
     """What is measured at the end, and before training: retrieval of one view by the other, k nearest neighbours,
     linear probe, geometry (alignment, uniformity). `python -m vision.evaluate` has more."""
     evaluate_every: int = 0

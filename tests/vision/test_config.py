@@ -83,6 +83,7 @@ def test_a_record_is_read_back(name):
     config = replace(PRESETS[name], tensorboard=True)
     record = json.loads(json.dumps(config.record()))
     assert VisionConfig.from_record(record) == PRESETS[name]
+    assert VisionConfig.from_record(record | {"processes": 2}) == PRESETS[name]
     with pytest.raises(ValueError, match="settings that this version has not: colour"):
         VisionConfig.from_record(record | {"colour": "red"})
 

@@ -99,7 +99,8 @@ class Tasks:
         self.asked, self.config, self.encoder = asked, config, encoder
         self.device = next(encoder.parameters()).device
         self.data = asked.data or config.data
-        splits = {name: load_images(config.dataset, self.data, name) for name in ("train", "test")}
+        side = config.stored_side
+        splits = {name: load_images(config.dataset, self.data, name, side) for name in ("train", "test")}
         self.whole_test = splits["test"]
         self.train = splits["train"].subset(config.n_pairs)
         self.test = splits["test"].subset(config.n_test)
