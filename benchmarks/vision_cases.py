@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
-from batching import Report, planned
+from batching import planned
 from benchmarks.vision_clock import Clock, Timing
 from benchmarks.vision_recipes import RECIPES, Recipe
-from training import Moment, fit, make_optimizer, warmup_cosine
+from training import Moment, fit
+from vision.assembly import assemble
 from vision.augmentation import Augmentation
 from vision.config import VisionConfig
 from vision.data import Images, load_images
 from vision.presets import PRESETS
-from vision.train import build_encoder, image_pairs, make_steps
 
 N_PAIRS = 49_984
 """Images to train on: 1562 batches of 32."""
@@ -143,18 +143,7 @@ class Ours:
     def __init__(self, config: VisionConfig, images: Images, *, line: int) -> None:
         """See the class."""
         self.config, self.line, self.device = config, line, images.pixels.device
-        self.encoder = build_encoder(config).to(self.device)
-        self.pairs = image_pairs(self.encoder, images, config)
-        self.loss = config.loss_function(len(images), self.device)
-        self.optimizer = make_optimizer(
-            config.optimizer,
-            self.encoder.parameters(),
-            learning_rate=config.peak_rate,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            trust=config.trust,
-        )
-        self.report = Report(config.temperature, images.labels)
+        self.parts = assemble(config, images)
 
     def take(self, steps: int) -> Timing:
         """So many steps, rounded up to whole lines, after a line (and the first plan) off the clock."""
@@ -169,38 +158,38 @@ class Ours:
                 timings.append(clocks[0].stop(updates - self.line))
             return {}
 
-        total = self.config.total_updates(self.pairs.n_pairs)
+        parts = self.parts
         fit(
-            self.pairs,
-            selection=self.config.rule(),
-            loss=self.loss,
-            optimizer=self.optimizer,
-            learning_rate=warmup_cosine(self.config.peak_rate, total, warmup=round(self.config.warmup * total)),
+            parts.pairs,
+            selection=parts.rule,
+            loss=parts.loss,
+            optimizer=parts.optimizer,
+            learning_rate=parts.learning_rate,
             batch_size=self.config.batch_size,
             updates=updates,
             seed=self.config.seed,
             log_every=self.line,
             observe=watch,
-            report=self.report,
-            make_steps=make_steps(self.config, self.pairs, self.loss),
+            report=parts.report,
+            make_steps=parts.make_steps,
         )
         return timings[0]
 
     def plan(self, *, times: int) -> Timing:
         """The median of so many plans, and of how many updates it is; the first of several is a warm-up."""
-        timings = []
+        timings, parts = [], self.parts
         for epoch in range(times):
-            self.pairs.begin_update(epoch)
+            parts.pairs.begin_update(epoch)
             clock = Clock(self.device)
             plan = planned(
-                self.config.rule(),
-                self.pairs.n_pairs,
+                parts.rule,
+                parts.pairs.n_pairs,
                 self.config.batch_size,
                 seed=self.config.seed,
                 epoch=epoch,
-                embed=self.pairs.embed,
-                temperature=self.report.temperature,
-                labels=self.report.labels,
+                embed=parts.pairs.embed,
+                temperature=parts.report.temperature,
+                labels=parts.report.labels,
             )
             timings.append(clock.stop(plan.n_updates))
         by_time = sorted(timings[1:] or timings, key=lambda timing: timing.seconds)

@@ -89,6 +89,10 @@ def diagnostics(
         )
 
 
+_SMALL = 256
+"""Rows of a matrix whose eigenvalues a host finds before a GPU has begun."""
+
+
 def effective_rank(x: Float[Tensor, "n dim"]) -> Float[Tensor, ""]:
     """e^H of the singular values divided by their sum, H the entropy; between 1 and min(n, dim).
 
@@ -97,11 +101,12 @@ def effective_rank(x: Float[Tensor, "n dim"]) -> Float[Tensor, ""]:
     """
     x, dtype = x.double(), x.dtype  # the root of a Gram matrix doubles the rounding error's share of the digits
     gram = x.mT @ x if x.shape[0] >= x.shape[1] else x @ x.mT
+    gram, device = (gram.cpu() if len(gram) <= _SMALL else gram), x.device
     if not torch.isfinite(gram).all():
-        return gram.new_full((), torch.nan, dtype=dtype)
+        return torch.full((), torch.nan, dtype=dtype, device=device)
     singular = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt()
     share = singular / singular.sum().clamp_min(torch.finfo(singular.dtype).tiny)
-    return torch.special.entr(share).sum().exp().to(dtype)
+    return torch.special.entr(share).sum().exp().to(device, dtype)
 
 
 def _compared(u: Tensor, v: Tensor, temperature: float, rows: int) -> list[Float[Tensor, " n"]]:

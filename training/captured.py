@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from batching import Combinations, Step
 from losses import Loss
+from training.ranks import Ranks
 from training.steps import Optimizer, Steps, Taken
 from training.task import Task
 
@@ -61,7 +62,7 @@ def cuda_graph(work: Callable[[], None]) -> Callable[[], None]:
     return graph.replay
 
 
-def captures(capture: Capture, task: Task, loss: Loss, device: torch.device) -> bool:
+def captures(capture: Capture, task: Task, loss: Loss, ranks: Ranks) -> bool:
     """Whether steps are to be recorded.
 
     Raises:
@@ -70,7 +71,8 @@ def captures(capture: Capture, task: Task, loss: Loss, device: torch.device) -> 
     if capture == "off":
         return False
     reasons = {
-        "a CUDA device": device.type == "cuda",
+        "a CUDA device": ranks.device.type == "cuda",
+        "one process": ranks.size == 1,
         "a task whose inputs have fixed shapes": isinstance(task, Capturable),
         "a loss that does not look at its state on the host": getattr(loss, "capturable", True),
         "whole batches (no encode_batch_size)": getattr(task, "encode_batch_size", None) is None,
@@ -117,6 +119,7 @@ class CapturedSteps(Steps):
         self.losses: Tensor | None = None
         self.scale = 1.0
         self.replay: Callable[[], None] | None = None
+        self.latest: Any = None
 
     @override
     def take(self, step: Step, *, update: int, rate: float) -> Taken:
@@ -128,12 +131,15 @@ class CapturedSteps(Steps):
             self.scale, self.static = step.scale, tuple(x.clone() for x in inputs)
             with self._put_back():
                 self.replay = self.record(self._work)
+            self.latest = getattr(self.task, "latest", None)
         if [x.shape for x in inputs] != [x.shape for x in self.static] or step.scale != self.scale:
             return super().take(step, update=update, rate=rate)
         self.set_rate(rate)
         for static, x in zip(self.static, inputs, strict=True):
             static.copy_(x)
         self.replay()
+        if self.latest is not None:  # a step that was not recorded leaves others
+            self.task.latest = self.latest  # pyright: ignore[reportAttributeAccessIssue]
         assert self.losses is not None
         return Taken(self.losses.clone(), step.batches.shape[-1])
 

@@ -123,7 +123,7 @@ class TrainingConfig:
     warmup: float
     """Part of the updates, from 0 to 1, in which the learning rate rises to its peak."""
     weight_decay: float
-    """Of all weights."""
+    """Of all weights; under lars of those alone that are no bias and no part of a normalisation."""
 
     seed: int = 0
     """Of the weights, of the batches and of all else that is random."""

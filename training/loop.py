@@ -38,6 +38,7 @@ def fit(
     checkpoint_every: int = 0,
     keep_every: int = 0,
     observe: Observe | None = None,
+    observe_every: int = 0,
     report: Report | None = None,
     progress: Progress | None = None,
     ranks: Ranks | None = None,
@@ -66,6 +67,7 @@ def fit(
         checkpoint_every: Updates between two checkpoints; 0 for none.
         keep_every: Updates between two copies of the weights that stay, in the run's folder; 0 for none.
         observe: Asked for more to log, at the start and with every line; in every process.
+        observe_every: Asked instead after every so many updates only, when a line is logged, too; 0 for every line.
         report: Measure plans by this, and log with every line what the plan in force is like.
         progress: Shows the update, the loss and the time left.
         ranks: The processes that train together, each calling this with the same arguments; the loss then has
@@ -110,10 +112,11 @@ def fit(
                 rate = learning_rate(state.update)
                 state.add(steps.take(step, update=state.update, rate=rate), step.updates)
                 last = state.update >= updates
-                if last or state.has_passed(log_every):
+                if last or state.has_passed(log_every) or state.has_passed(observe_every):
                     moment = state.moment()
                     moment.check_finite()
-                    _log(run, moment, rate, _more(task, plan, observe, moment, ranks))
+                    asked = observe if not observe_every or state.has_passed(observe_every) else None
+                    _log(run, moment, rate, _more(task, plan, asked, moment, ranks))
                     if not last:  # the last checkpoint keeps them: a run resumed after its end has its loss to tell
                         state.forget_losses()
                 if progress is not None and (last or progress.due()):

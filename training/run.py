@@ -110,11 +110,11 @@ class Run:
         )
 
     def keep(self, update: int, weights: Mapping[str, Any]) -> None:
-        """Write the weights after this update, atomically, to weights/update-000123.pt."""
+        """Write the weights after this update, atomically, to weights/; see `weights_name`."""
         if not self.writes:
             return
         (self.path / "weights").mkdir(exist_ok=True)
-        save_atomically(self.path / "weights" / f"update-{update:06d}.pt", weights)
+        save_atomically(self.path / "weights" / weights_name(update), weights)
 
     def restore(self) -> dict[str, Any] | None:
         """The state of the last checkpoint, if there is one; lines logged after it are dropped."""
@@ -147,6 +147,11 @@ class Run:
             self.curves.close()
         write_json(self.path / "result.json", {"status": "done", **result, "seconds": round(self.seconds(), 3)})
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def weights_name(update: int) -> str:
+    """The file of the weights after this update: update-000123.pt."""
+    return f"update-{update:06d}.pt"
 
 
 def save_atomically(path: Path, value: Mapping[str, Any]) -> None:

@@ -105,7 +105,7 @@ class EncodedPairs(ABC):
         self.feature_mode: FeatureMode = feature_mode
         self.temperature = temperature
         self.update = 0
-        self._latest: tuple[Tensor, Tensor] | None = None
+        self.latest: tuple[Tensor, Tensor] | None = None
 
     @abstractmethod
     def encode(
@@ -141,9 +141,9 @@ class EncodedPairs(ABC):
         Args:
             group: Processes that shared it; all must ask.
         """
-        if self._latest is None:
+        if self.latest is None:
             return {}
-        whole = self._latest if group is None else (gather(x, group) for x in self._latest)
+        whole = self.latest if group is None else (gather(x, group) for x in self.latest)
         u, v = (functional.normalize(x, dim=-1) for x in whole)  # a loss of raw embeddings has others
         return diagnostics(u, v, temperature=self.temperature).floats()
 
@@ -152,14 +152,14 @@ class EncodedPairs(ABC):
         """The embeddings of these pairs, chunk by chunk; normalisation layers as `feature_mode` says."""
         self.model.train(self.feature_mode == "train")
         index = torch.arange(self.n_pairs) if index is None else index
-        chunks = [self.encode(part, purpose="embed") for part in index.split(self.embed_batch_size)]
+        chunks = [self.encode(part, purpose="embed") for part in _parts(index, self.embed_batch_size)]
         return torch.cat([u for u, _ in chunks]), torch.cat([v for _, v in chunks])
 
     def loss_of(
         self, u: Float[Tensor, "n dim"], v: Float[Tensor, "n dim"], batch: Int[Tensor, " batch"], loss: Loss
     ) -> Float[Tensor, ""]:
         """The loss of a batch that is encoded; the embeddings are kept for `describe`."""
-        self._latest = u.detach(), v.detach()
+        self.latest = u.detach(), v.detach()
         more: dict[str, Any] = {"index": batch.to(u.device)} if takes_index(loss) else {}
         return loss(u, v, **more)
 
@@ -181,3 +181,11 @@ class EncodedPairs(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The model's."""
         self.model.load_state_dict(state)
+
+
+def _parts(index: Int[Tensor, " n"], size: int) -> list[Int[Tensor, " m"]]:
+    """Parts of this size and what is left; never one alone, of which batch normalisation has no statistics."""
+    parts = list(index.split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts

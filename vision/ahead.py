@@ -13,6 +13,15 @@ Make = Callable[[Int[Tensor, "steps batch"], Int[Tensor, " steps"]], TwoViews]
 """The views of batches at the updates with these numbers."""
 
 
+_BUDGET = 2**31
+"""Bytes that the views of a stretch may take on a GPU."""
+
+
+def steps_within(batch_size: int, size: int) -> int:
+    """How many steps of so many pairs fit into the budget, 64 at most: of 32 pixels even these are 50 MB."""
+    return max(1, min(64, _BUDGET // (2 * batch_size * 3 * size**2 * 4)))
+
+
 class Ahead:
     """Keeps the views of a stretch of a plan's steps, and makes the next stretch when it is used up.
 
@@ -44,8 +53,10 @@ class Ahead:
         if not 0 <= row < len(self.batches):
             return None
         if self.made is None or not self.start <= row < self.start + len(self.made[0]):
-            rows = self.batches[row : row + self.steps]
-            self.start = row
-            self.made = self.make(rows, update + torch.arange(len(rows)))
+            self.made = None  # two stretches would take twice the memory
+            self.start = row - row % self.steps  # the same stretches for a run that was interrupted in one
+            rows = self.batches[self.start : self.start + self.steps]
+            first = self.first_update + self.start
+            self.made = self.make(rows, torch.arange(first, first + len(rows), device=rows.device))
         first, second = self.made
         return first[row - self.start], second[row - self.start]

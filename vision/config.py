@@ -37,6 +37,7 @@ class VisionConfig(TrainingConfig):
         "momentum_encoder": (0, 1),
         "queue_size": (1, UNBOUNDED),
         "embed_batch_size": (2, UNBOUNDED),
+        "encode_batch_size": (2, UNBOUNDED),
         "epochs": (1, UNBOUNDED),
         "momentum": (0, 1),
         "trust": (0, UNBOUNDED),
@@ -85,7 +86,7 @@ class VisionConfig(TrainingConfig):
     feature_mode: FeatureMode = "eval"
     """When batches are chosen, batch normalisation uses its running statistics, or (train) those of each
     embed_batch_size images, as the code of Cho et al. does."""
-    embed_batch_size: int = 256
+    embed_batch_size: int = 1024
     """Images at a time when batches are chosen."""
 
     apart_labels: bool = False
@@ -108,18 +109,21 @@ class VisionConfig(TrainingConfig):
     """The peak of the learning rate is --learning-rate times 1, sqrt(batch size), or (linear) batch size / 256."""
     warmup: float = 0.05
     momentum: float = 0.9
-    """Of sgd and lars."""
+    """Of sgd and lars; of adam and adamw the first beta."""
     trust: float | None = None
     """Of lars: length of a layer's step over that of its weights; None for 0.001, and 0.02 for lars-clipped."""
     weight_decay: float = 1e-4
 
     measures: tuple[QuickMeasure, ...] = ("retrieval", "knn", "probe", "geometry")
-    """What is measured at the end, and before training: retrieval of one view by the other, k nearest neighbours,
-    linear probe, geometry (alignment, uniformity). `python -m vision.evaluate` has more."""
+    """What is measured at the end and, but for the probe, before training: retrieval of one view by the other, k
+    nearest neighbours, linear probe, geometry (alignment, uniformity). `python -m vision.evaluate` has more."""
     evaluate_every: int = 0
     """Epochs between two measurements on the way, written to metrics.jsonl; 0 for none."""
     keep_every: int = 0
     """Epochs between two copies of the weights that are kept in the folder weights; 0 for none."""
+    deterministic: bool = False
+    """Take the same kernels always, on a GPU, where the fastest are looked for else: a run that was interrupted
+    then ends with the bits of one that was not, as it does on a CPU anyway."""
     capture: Capture = "auto"
     """Record a whole step once and replay it as a CUDA graph: auto (on a GPU, where the loss allows), on, off."""
     compile: bool = False
@@ -127,8 +131,8 @@ class VisionConfig(TrainingConfig):
     steps_at_once: int | None = None
     """Steps whose views are made together; None for 64 on a GPU and 1 elsewhere."""
 
-    log_every: int = 50
-    checkpoint_every: int = 1000
+    log_every: int = 500
+    checkpoint_every: int = 10_000
 
     @override
     def __post_init__(self) -> None:
@@ -144,6 +148,14 @@ class VisionConfig(TrainingConfig):
                 )
         if self.loss == "moco" and self.momentum_encoder is None:
             raise ValueError("the loss moco needs a momentum encoder; set momentum_encoder, 0.999 for instance")
+        if self.loss == "moco" and self.loss_settings:
+            raise ValueError(
+                f"the loss moco is set by queue_size, got loss_settings {self.loss_settings}; leave them out"
+            )
+        if self.loss != "moco" and self.queue_size != VisionConfig.queue_size:
+            raise ValueError(
+                f"queue_size belongs to the loss moco, got {self.queue_size} for {self.loss}; leave it out"
+            )
         if self.momentum_encoder is not None and self.encode_batch_size is not None:
             raise ValueError(
                 f"a momentum encoder encodes whole batches, got encode_batch_size {self.encode_batch_size}; "

@@ -8,6 +8,7 @@ was interrupted goes on, so the same command may be given again. Seeds come in t
 short has every selection at fewer seeds.
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ class Grid:
             if not getattr(self, name):
                 raise ValueError(f"{name} must name at least one, got none")
         for run in self.runs():
-            parse_training(run.arguments)
+            run.check()
 
     def runs(self) -> list["GridRun"]:
         """All runs, the first seed of everything first."""
@@ -88,6 +89,21 @@ class GridRun:
         guards = [word for pair in zip(words, values, strict=True) for word in pair if word]
         chosen = ["--selection", selection, "--loss", self.loss, "--seed", str(self.seed)]
         return [self.grid.preset, *chosen, *guards, *self.grid.options, "--out", str(self.path)]
+
+    def check(self) -> None:
+        """Refuse what training would refuse, and results of other settings.
+
+        Raises:
+            ValueError: If the folder holds a run of other settings.
+        """
+        wanted = json.loads(json.dumps(parse_training(self.arguments).record()))
+        path = self.path / "config.json"
+        if path.exists() and (found := json.loads(path.read_text())["config"]) != wanted:
+            differ = sorted(name for name in {**found, **wanted} if found.get(name) != wanted.get(name))
+            raise ValueError(
+                f"a grid goes on only with its own settings, but {self.path} has another {', '.join(differ)}; "
+                "choose another --out"
+            )
 
     def make(self) -> dict[str, Any] | None:
         """Train unless it is done; the result, or None if it failed."""

@@ -1,5 +1,6 @@
 """Images as pairs: the two members are augmented views of one image."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -77,14 +78,23 @@ class ImagePairs(EncodedPairs):
         self.raw = raw
         self.follower = follower
         self.device = next(model.parameters()).device
+        # What a bfloat16 backbone would round its input to: half the memory.
+        self.dtype = torch.bfloat16 if model.precision == "bfloat16" else torch.float32
+        self.normalisation = {"mean": images.mean.to(self.device), "std": images.std.to(self.device)}
         resident = images.pixels.device == self.device
+        self.batches: Tensor | None = None
+        self.first_update = 0
         self.ahead = Ahead(self._views_ahead, steps_at_once if resident else 1)
 
     def make_views(self, index: Int[Tensor, " n"], *, purpose: str) -> tuple[Tensor, Tensor]:
         """Two views of each of these images, of the update that was begun."""
         pixels = self.images.pixels.index_select(0, index.to(self.images.pixels.device)).to(self.device)
         return two_views(
-            pixels, index.to(self.device), purpose=purpose, counter=self.update, **self._settings_of_views()
+            pixels,
+            index.to(self.device),
+            purpose=purpose,
+            counter=self.update,
+            **self._settings_of_views(),
         )
 
     def _views_ahead(self, batches: Int[Tensor, "steps batch"], updates: Int[Tensor, " steps"]) -> TwoViews:
@@ -100,9 +110,9 @@ class ImagePairs(EncodedPairs):
         return {
             "augmentation": self.augmentation,
             "size": self.size,
-            "mean": self.images.mean.to(self.device),
-            "std": self.images.std.to(self.device),
+            **self.normalisation,
             "seed": self.seed,
+            "dtype": self.dtype,
         }
 
     @override
@@ -130,7 +140,14 @@ class ImagePairs(EncodedPairs):
 
     def inputs(self, batch: Int[Tensor, " batch"]) -> tuple[Tensor, ...]:
         """The views and the numbers of a batch: all that the work on it depends on, see `training.captured`."""
-        return (*self._training_views(batch), batch.to(self.device))
+        return (*self._training_views(batch), self._on_device(batch))
+
+    def _on_device(self, batch: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+        """The batch of this update, which lies there already where the plan is known."""
+        row = self.update - self.first_update
+        if self.batches is None or not 0 <= row < len(self.batches) or self.batches.shape[1] != len(batch):
+            return batch.to(self.device)
+        return self.batches[row]
 
     def accumulate_inputs(self, inputs: tuple[Tensor, ...], loss: Loss, scale: float) -> Float[Tensor, " one"]:
         """`accumulate` for the batch that these are the inputs of."""
@@ -146,6 +163,10 @@ class ImagePairs(EncodedPairs):
 
     @override
     def begin_plan(self, plan: Plan, *, position: int, update: int) -> None:
+        self.batches, self.first_update = None, update - position
+        if isinstance(plan.batches, Tensor):  # sent once, so that no step waits for its numbers
+            self.batches = plan.batches.to(self.device)
+            plan = replace(plan, batches=self.batches)
         self.ahead.begin_plan(plan, position=position, update=update)
 
     @override

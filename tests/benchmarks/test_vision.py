@@ -146,12 +146,12 @@ class TestTurns:
 
     def test_ours_trains_through_the_loop_off_and_on_the_clock(self, tiny, images):
         ours = vision_cases.Ours(tiny, images, line=2)
-        before = [p.detach().clone() for p in ours.encoder.parameters()]
+        before = [p.detach().clone() for p in ours.parts.encoder.parameters()]
         timing = ours.take(3)
         assert timing.steps == 4  # in whole lines, and the first line is not counted
         assert timing.seconds > 0
-        assert ours.pairs.update == 5
-        assert not any(torch.equal(a, b) for a, b in zip(before, ours.encoder.parameters(), strict=True))
+        assert ours.parts.pairs.update == 5
+        assert not any(torch.equal(a, b) for a, b in zip(before, ours.parts.encoder.parameters(), strict=True))
 
     def test_a_plan_is_timed_with_its_embeddings(self, tiny, images):
         timing = vision_cases.Ours(replace(tiny, selection="osgd"), images, line=2).plan(times=2)

@@ -23,6 +23,8 @@ SMOKE = PRESETS["smoke"]
         ({"loss": "perfect"}, "loss must be one of info_nce, .*got 'perfect'"),
         ({"loss": "moco"}, "the loss moco needs a momentum encoder; set momentum_encoder, 0.999"),
         ({"loss": "moco", "momentum_encoder": 0.9, "queue_size": 0}, "queue_size must be at least 1, got 0"),
+        ({"queue_size": 7}, "queue_size belongs to the loss moco, got 7 for nt_xent"),
+        ({"loss": "moco", "momentum_encoder": 0.9, "loss_settings": ("a=1",)}, "is set by queue_size, got"),
         ({"momentum_encoder": 0.9, "encode_batch_size": 4}, "encodes whole batches, got encode_batch_size 4"),
         ({"loss_settings": ("gamma",)}, "settings of the loss must be NAME=VALUE, got 'gamma'"),
         ({"loss_settings": ("gamma=0.5",)}, "nt_xent has no gamma; it takes"),

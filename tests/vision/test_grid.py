@@ -67,6 +67,17 @@ def test_finished_runs_are_left_alone(tmp_path, capsys, monkeypatch):
     assert json.loads(results[1].read_text())["status"] == "done"
 
 
+def test_results_of_other_settings_are_not_taken_for_its_own(tmp_path):
+    grid = Grid(preset="smoke", selections=("shuffled",), seeds=(0,), out=tmp_path)
+    run = grid.runs()[0]
+    run.path.mkdir(parents=True)
+    record = json.loads(json.dumps(parse_training(run.arguments).record()))
+    (run.path / "config.json").write_text(json.dumps({"config": record}))
+    run.check()
+    with pytest.raises(ValueError, match="another updates; choose another --out"):
+        replace(grid, options=("--updates", "9"))
+
+
 def test_runs_that_fail_are_named(tmp_path, capfd):
     grid = Grid(preset="smoke", selections=("shuffled",), seeds=(0,), out=tmp_path, options=OPTIONS)
     run = grid.runs()[0]

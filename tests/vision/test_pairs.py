@@ -7,7 +7,7 @@ import torch
 
 from batching import Plan, make_selection
 from losses import GlobalContrastive, Queue, make_loss
-from training import constant, fit
+from training import Ranks, constant, fit
 from training.captured import CapturedSteps, captures
 from vision.augmentation import Augmentation
 from vision.model import Encoder
@@ -107,11 +107,13 @@ def test_a_recorded_step_is_the_step(loss, momentum, digits):
 
 def test_what_cannot_be_recorded_is_said(digits):
     pairs = pairs_of(digits)
-    cpu = torch.device("cpu")
+    cpu, gpu, gpus = Ranks(device="cpu"), Ranks(device="cuda"), Ranks(device="cuda")
+    gpus.size = 2
     assert not captures("auto", pairs, LOSS, cpu)
-    assert not captures("off", pairs, LOSS, torch.device("cuda"))
-    assert captures("auto", pairs, LOSS, torch.device("cuda"))
-    assert not captures("auto", pairs, Queue(8), torch.device("cuda"))
+    assert not captures("off", pairs, LOSS, gpu)
+    assert captures("auto", pairs, LOSS, gpu)
+    assert not captures("auto", pairs, LOSS, gpus)
+    assert not captures("auto", pairs, Queue(8), gpu)
     with pytest.raises(ValueError, match="recording steps needs a CUDA device; set capture to auto or off"):
         captures("on", pairs, LOSS, cpu)
 

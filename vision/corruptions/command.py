@@ -15,16 +15,11 @@ from tqdm import tqdm
 
 from vision.corruptions.folder import CorruptedSet
 from vision.corruptions.pictures import FOLDER
+from vision.corruptions.recipes import RECIPES
 from vision.corruptions.registry import CORRUPTIONS, check_known, check_needs, corrupt, recipe_for
-from vision.data import load_images
+from vision.data import known_dataset, load_images
+from vision.data.corrupted import recomputed_folder
 
-_FOLDERS = {
-    "cifar10": "CIFAR-10-C-recomputed",
-    "cifar100": "CIFAR-100-C-recomputed",
-    "tiny-imagenet": "Tiny-ImageNet-C-recomputed",
-    "digits": "Digits-C-recomputed",
-}
-"""Below the folder of data sets."""
 _AT_ONCE = 512
 """Images that a worker is given."""
 
@@ -34,7 +29,7 @@ class CorruptionConfig:
     """Corrupt the test images of a data set, and write them down as CIFAR-C's files are written."""
 
     dataset: Annotated[str, tyro.conf.Positional]
-    """Any data set of images of 32 or 64 pixels: cifar10, cifar100, tiny-imagenet, digits."""
+    """cifar10, cifar100, tiny-imagenet, digits or folder."""
     data: Path = Path("data")
     """Folder of the data sets, and of imagenet-c-frost with the pictures of frost."""
     names: tuple[str, ...] = tuple(CORRUPTIONS)
@@ -43,6 +38,8 @@ class CorruptionConfig:
     """Of 1 to 5, in increasing order."""
     n: int | None = None
     """Take the first n test images; None for all."""
+    side: int | None = None
+    """Of the images of folder: 32 or 64 pixels, to which they are resized first. All others have their own."""
     seed: int = 0
     """Of all that is random."""
     workers: int = 2
@@ -67,21 +64,22 @@ def main(config: CorruptionConfig) -> CorruptedSet:
     frost = config.data / FOLDER
     _check(config)
     check_needs(config.names, frost)
-    images = load_images(config.dataset, config.data, "test")
+    images = load_images(config.dataset, config.data, "test", config.side)
     if config.n is not None and config.n > len(images):
         raise ValueError(f"n must be at most the {len(images)} test images of {config.dataset}, got {config.n}")
     n, side = config.n or len(images), images.pixels.shape[-1]
     recipe_for(side)
     made = CorruptedSet(
-        path=config.out or config.data / _FOLDERS.get(config.dataset, f"{config.dataset}-C-recomputed"),
+        path=config.out or recomputed_folder(config.dataset, config.data),
         dataset=config.dataset,
         n=n,
         side=side,
         severities=config.severities,
         seed=config.seed,
+        names=config.names,
     )
     made.open(images.labels[:n].numpy(), overwrite=config.overwrite)
-    left = [name for name in config.names if config.overwrite or name not in made.finished()]
+    left = [name for name in config.names if name not in made.finished()]
     pixels = images.pixels[:n].permute(0, 2, 3, 1).contiguous().numpy()
     _make(made, left, pixels, workers=config.workers, frost=frost)
     sys.stdout.write(_table(made))
@@ -98,6 +96,15 @@ def _check(config: CorruptionConfig) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    has_side = known_dataset(config.dataset).default_side is None
+    if has_side and config.side is not None:
+        raise ValueError(f"--side is for folder, but {config.dataset} has its own, got {config.side}; leave it out")
+    if not has_side and config.side not in RECIPES:
+        sides = " or ".join(map(str, RECIPES))
+        raise ValueError(
+            f"--side must be {sides} for {config.dataset}, as constants are published for no other images, "
+            f"got {config.side}; give one of them"
+        )
 
 
 def _make(

@@ -2,13 +2,13 @@
 
     <name>.npy      bytes [severities * n, side, side, 3]: severity after severity, each in the test images' order
     labels.npy      bytes, the n labels once for each severity
-    manifest.json   what was made, with what, and which corruptions are finished
+    manifest.json   what is to be made, with what, and which corruptions are finished; see `vision.data.manifest`
 
 The two kinds of arrays are laid out as the published CIFAR-10-C and CIFAR-100-C are.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,8 +20,8 @@ from jaxtyping import Int, UInt8
 
 from training.run import write_json
 from vision.corruptions.registry import CORRUPTIONS
+from vision.data.manifest import MANIFEST
 
-_MANIFEST = "manifest.json"
 _SAME = ("dataset", "n", "side", "severities", "seed")
 """What all corruptions of a folder share."""
 _LIBRARIES = ("numpy", "scipy", "pillow", "torch", "opencv-python-headless", "opencv-python")
@@ -37,10 +37,12 @@ class CorruptedSet:
     side: int
     severities: tuple[int, ...]
     seed: int
+    names: tuple[str, ...]
+    """Of the corruptions that this call asks for; what earlier calls asked for is to be there, too."""
 
     def finished(self) -> dict[str, dict[str, Any]]:
         """The corruptions that are there: mean absolute changes, CPU seconds, versions of libraries of each."""
-        manifest = self.path / _MANIFEST
+        manifest = self.path / MANIFEST
         if not manifest.exists():
             return {}
         made = json.loads(manifest.read_text())["made"]
@@ -55,7 +57,8 @@ class CorruptedSet:
 
         Args:
             labels: Of the images.
-            overwrite: Discard what was made of other images, severities or random numbers.
+            overwrite: Discard what was made of these corruptions, and all that was made of other images,
+                severities or random numbers.
 
         Raises:
             ValueError: If it holds something else.
@@ -71,7 +74,10 @@ class CorruptedSet:
         self.path.mkdir(parents=True, exist_ok=True)
         # Files that the manifest does not name do not count, so it is changed before they are removed.
         made = {} if other else self.finished()
-        self._write_manifest(made)
+        asked = {*self.names, *made, *([] if before is None or other else before.get("asked", ()))}
+        if overwrite:
+            made = {name: of for name, of in made.items() if name not in self.names}
+        self._write_manifest(asked, made)
         for name in CORRUPTIONS.keys() - made.keys():
             self.file(name).unlink(missing_ok=True)
         repeated = np.tile(labels, len(self.severities)).astype(np.uint8)
@@ -88,35 +94,37 @@ class CorruptedSet:
     def finish(self, name: str, changes: list[float], seconds: float) -> None:
         """Note that a corruption is there."""
         made = {"mean_absolute_change": changes, "cpu_seconds": seconds, "versions": _versions()}
-        self._write_manifest({**self.finished(), name: made})
+        asked = json.loads((self.path / MANIFEST).read_text())["asked"]
+        self._write_manifest(asked, {**self.finished(), name: made})
 
     def _manifest_before(self) -> dict[str, Any] | None:
         """What an earlier call left; None where the folder is new or empty. Files of others are not touched."""
-        manifest = self.path / _MANIFEST
+        manifest = self.path / MANIFEST
         if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
             return None
         before = json.loads(manifest.read_text()) if manifest.is_file() else {}
         if before.get("recomputed") is not True:
             raise ValueError(
                 f"--out must be new, empty or a folder of recomputed corruptions, but {self.path} is not empty and "
-                f"has no {_MANIFEST} of such; choose another folder"
+                f"has no {MANIFEST} of such; choose another folder"
             )
         return before
 
     def _described(self) -> dict[str, Any]:
         return {key: getattr(self, key) for key in _SAME} | {"severities": list(self.severities)}
 
-    def _write_manifest(self, made: dict[str, dict[str, Any]]) -> None:
+    def _write_manifest(self, asked: Collection[str], made: dict[str, dict[str, Any]]) -> None:
         names = [name for name in CORRUPTIONS if name in made]
         manifest = {
             "recomputed": True,
             "recipe": "Hendrycks and Dietterich 2019",
             **self._described(),
+            "asked": [name for name in CORRUPTIONS if name in asked],
             "corruptions": names,
             "versions": _versions(),
             "made": {name: made[name] for name in names},
         }
-        write_json(self.path / _MANIFEST, manifest)
+        write_json(self.path / MANIFEST, manifest)
 
 
 @contextmanager

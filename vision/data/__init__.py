@@ -9,7 +9,7 @@ cifar       CIFAR-10 and CIFAR-100, both official layouts
 folders     folders of pictures, Tiny ImageNet's among them;  pictures: decoding
 digits      what scikit-learn brings along
 cache       decoded splits on the disk
-corrupted   the test splits with noise, blur, weather and the like
+corrupted   the test splits with noise, blur, weather and the like;  manifest: which corruptions they must hold
 download    from their publishers
 """
 

@@ -6,16 +6,17 @@
                                                  of that name in Tiny ImageNet
     ROOT/cifar100_c/fog/3/CLASS/*.png            any data set as such a tree
 
-The first that is there is taken: published, then a tree, then recomputed.
+The first that is there is taken: published, then a tree, then recomputed. A set of arrays must be complete, see
+`vision.data.manifest`.
 
 References:
     Hendrycks & Dietterich, 2019, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations,
     arXiv 1903.12261
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from vision.data.cache import load_cached
+from vision.data.cache import Stored, load_cached
 from vision.data.download import ARCHIVES
 from vision.data.folders import picture_source
 from vision.data.images import known_dataset
+from vision.data.manifest import EXTRA, STANDARD, complete_names, read_manifest
 from vision.data.pictures import list_folders, list_pictures, picture_side
 
 PUBLISHED = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C", "tiny-imagenet": "Tiny-ImageNet-C"}
@@ -57,20 +59,44 @@ class Corruptions:
         Raises:
             ValueError: If it is not there, or its pictures are damaged or others than in the rest of the tree.
         """
+        self._check(name, severity)
+        rows = self._rows(name, severity)
+        if rows is None:
+            return self._pictures(name, severity).pixels
+        return torch.from_numpy(rows).permute(0, 3, 1, 2)
+
+    def digest(self, severity: int) -> str:
+        """The sha256 of all names and images at one severity, which tells sets of the same shape apart.
+
+        Raises:
+            ValueError: See `load`.
+
+        Cost: Reading the arrays, 3 side² bytes for each image; decoding pictures the first time, as `load` does.
+        """
+        state = sha256()
+        for name in self.names:
+            self._check(name, severity)
+            rows = self._rows(name, severity)
+            content = self._pictures(name, severity).digest if rows is None else sha256(rows.data).hexdigest()
+            state.update(f"{name} {content}\n".encode())
+        return state.hexdigest()
+
+    def _check(self, name: str, severity: int) -> None:
         if name not in self.names or severity not in self.severities:
             raise ValueError(
                 f"{self.folder} has the corruptions {', '.join(self.names)} at the severities "
                 f"{', '.join(map(str, self.severities))}, got {name!r} at {severity}; choose one of them"
             )
+
+    def _rows(self, name: str, severity: int) -> UInt8[np.ndarray, "n side side 3"] | None:
+        """Of the array of a corruption; None where it is a folder of pictures."""
         path = _array_path(self.folder, name)
-        return self._rows(path, severity) if path.is_file() else self._pictures(name, severity)
-
-    def _rows(self, path: Path, severity: int) -> UInt8[Tensor, "n 3 side side"]:
+        if not path.is_file():
+            return None
         first = self.severities.index(severity) * self.n
-        rows = _open_array(path)[first : first + self.n]
-        return torch.from_numpy(rows).permute(0, 3, 1, 2)
+        return _open_array(path)[first : first + self.n]
 
-    def _pictures(self, name: str, severity: int) -> UInt8[Tensor, "n 3 side side"]:
+    def _pictures(self, name: str, severity: int) -> Stored:
         folder = self.folder / name / str(severity)
         files = list_pictures(folder)
         paths = [file.relative_to(folder) for file in files]
@@ -94,7 +120,21 @@ class Corruptions:
         side = self.side if fit else None
         return load_cached(
             source, self.folder.parent, name=self.folder.name, split=f"{name}-{severity}", side=side
-        ).pixels
+        )
+
+
+def recomputed_folder(dataset: str, root: Path) -> Path:
+    """Where `python -m vision.corruptions` puts what it makes, and `find_corruptions` looks for it."""
+    return root / f"{_published(dataset)}-recomputed"
+
+
+def published_corruptions(dataset: str) -> tuple[str, ...]:
+    """What the published set has; where there is none, what one like CIFAR-10-C would have."""
+    return STANDARD if dataset == "tiny-imagenet" else (*STANDARD, *EXTRA)
+
+
+def _published(dataset: str) -> str:
+    return PUBLISHED.get(dataset, f"{dataset}-C")
 
 
 def find_corruptions(dataset: str, root: Path, side: int | None = None) -> Corruptions:
@@ -109,14 +149,13 @@ def find_corruptions(dataset: str, root: Path, side: int | None = None) -> Corru
         ValueError: If there is none, or it is incomplete.
     """
     default_side = known_dataset(dataset).default_side
-    published = PUBLISHED.get(dataset, f"{dataset}-C")
-    recomputed = root / f"{published}-recomputed"
+    published, recomputed = _published(dataset), recomputed_folder(dataset, root)
     for folder in (root / published, root / f"{dataset.replace('-', '_')}_c", recomputed):
         if not folder.is_dir():
             continue
         arrays = sorted(path.stem for path in folder.glob("*.npy") if path.stem != "labels")
         if arrays or folder == recomputed:
-            return _find_arrays(dataset, folder, arrays, _manifest(folder, dataset, needed=folder == recomputed))
+            return _find_arrays(dataset, folder, arrays, needs_manifest=folder == recomputed)
         if list_folders(folder):
             return _find_tree(dataset, folder, None if default_side is None else side or default_side)
         raise ValueError(
@@ -132,29 +171,9 @@ def find_corruptions(dataset: str, root: Path, side: int | None = None) -> Corru
     )
 
 
-def _manifest(folder: Path, dataset: str, *, needed: bool) -> dict[str, Any]:
-    """What a recomputed set says of itself; empty for a published one."""
-    path = folder / "manifest.json"
-    if not path.is_file():
-        if needed:
-            raise ValueError(
-                f"{folder} must have a manifest.json, which is written last: it is unfinished; run `python -m "
-                f"vision.corruptions {dataset} --data {folder.parent}` again"
-            )
-        return {}
-    try:
-        manifest = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} must be JSON, but cannot be read ({error}); remove {folder}") from error
-    if manifest.get("dataset") != dataset:
-        raise ValueError(
-            f"{path} must be of dataset {dataset!r}, got {manifest.get('dataset')!r}; remove {folder} or rename it"
-        )
-    return manifest
-
-
-def _find_arrays(dataset: str, folder: Path, arrays: Sequence[str], manifest: dict[str, Any]) -> Corruptions:
-    names = tuple(manifest.get("corruptions", arrays))
+def _find_arrays(dataset: str, folder: Path, arrays: Sequence[str], *, needs_manifest: bool) -> Corruptions:
+    manifest: dict[str, Any] = read_manifest(folder, dataset, needed=needs_manifest)
+    names = complete_names(folder, arrays, manifest)
     severities = tuple(manifest.get("severities", _SEVERITIES))
     recomputed = bool(manifest.get("recomputed", False))
     paths = [_array_path(folder, name) for name in names]

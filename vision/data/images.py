@@ -45,8 +45,13 @@ class Images:
         """A fixed random choice of n of them, the same for every seed; None leaves all."""
         if n is None:
             return self
-        chosen = permutation(0, "subset", 0, len(self))[:n].sort().values
+        chosen = subset_rows(len(self), n)
         return replace(self, pixels=self.pixels[chosen], labels=self.labels[chosen])
+
+
+def subset_rows(n: int, n_chosen: int) -> Int64[Tensor, " n_chosen"]:
+    """The rows that `Images.subset` chooses of n, all where there are no more; in increasing order."""
+    return permutation(0, "subset", 0, n)[:n_chosen].sort().values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,10 @@
 
     python -m vision.evaluate runs/vision/digits-shuffled-20260101-120000-000000
     python -m vision.evaluate RUN --measures probe finetune --label-fraction 0.01 0.1 1.0
-    python -m vision.evaluate RUN --measures knn --knn-k 20 --weights update-00001000.pt
+    python -m vision.evaluate RUN --measures knn --knn-k 20 --weights update-001000.pt
 
 Prints a table and merges the results into RUN/evaluation.json, each as soon as it is there. What is there already
-is shown and not measured again, unless --overwrite is given or the weights have changed.
+is shown and not measured again, unless --overwrite is given, or the weights or the images have changed.
 """
 
 import sys
@@ -41,10 +41,10 @@ def main(asked: EvaluationConfig) -> list[list[str]]:
     tasks = Tasks(asked, config, encoder.to(device))
     rows: list[list[str]] = []
     for task in tasks:
-        record = None if asked.overwrite else known.find(task.measure, task.setting)
+        record = None if asked.overwrite else known.find(task.measure, task.setting, task.images)
         if record is None:
             result = task.run()
-            known.add(task.measure, task.setting, task.usual, result)
+            known.add(task.measure, task.setting, result, usual=task.usual, images=task.images)
             values = result.values()
         else:
             values = record["values"]

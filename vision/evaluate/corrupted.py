@@ -31,6 +31,7 @@ class AmongCorruptions(Result):
     recomputed: bool
     """The corruptions are not the published files, but made by their recipe."""
     corruptions: tuple[str, ...]
+    n_corruptions: int
     severity: int
     n_images: int
     augmentation: Augmentation
@@ -94,6 +95,7 @@ def among_corruptions(
         dataset=corrupted.dataset,
         recomputed=corrupted.recomputed,
         corruptions=corrupted.names,
+        n_corruptions=len(corrupted.names),
         severity=severity,
         n_images=len(rows),
         augmentation=augmentation,
@@ -119,6 +121,8 @@ class AcrossCorruption(Result):
     dataset: str
     recomputed: bool
     """The corruptions are not the published files, but made by their recipe."""
+    corruptions: tuple[str, ...]
+    n_corruptions: int
     severity: int
     n_images: int
     size: int
@@ -147,7 +151,7 @@ def across_corruption(
     Args:
         encoder: Gives unit rows; normalisation layers use their running statistics.
         corrupted: Some corruptions.
-        clean: The whole test split that they are of, and how images are normalised.
+        clean: The whole test split of which the first ones are corrupted, and how images are normalised.
         severity: Of the corruptions.
         size: To which images are resized, in pixels.
         rows: Which images; None for all.
@@ -179,6 +183,8 @@ def across_corruption(
         else "one corruption and another, for want of clean images",
         dataset=corrupted.dataset,
         recomputed=corrupted.recomputed,
+        corruptions=corrupted.names,
+        n_corruptions=len(corrupted.names),
         severity=severity,
         n_images=len(rows),
         size=size,
@@ -198,10 +204,14 @@ def check_corrupted(corrupted: Corruptions, *, severity: int, clean: Images | No
         raise ValueError(
             f"retrieval among corruptions needs at least two of them, got {', '.join(corrupted.names) or 'none'}"
         )
-    if clean is not None and corrupted.aligned and (clean.name, len(clean)) != (corrupted.dataset, corrupted.n):
+    if clean is None or not corrupted.aligned:
+        return
+    side = clean.pixels.shape[-1]
+    if (clean.name, side) != (corrupted.dataset, corrupted.side) or len(clean) < corrupted.n:
         raise ValueError(
-            f"clean images must be the {corrupted.n} of the test split of {corrupted.dataset}, whose corruptions "
-            f"these are, got {len(clean)} of {clean.name}; pass the whole split, and `rows` to choose from it"
+            f"clean images must be the {corrupted.n} of the test split of {corrupted.dataset}, of {corrupted.side} "
+            f"pixels, whose corruptions these are, got {len(clean)} of {clean.name}, of {side} pixels; pass the "
+            "whole split at that side, and `rows` to choose from it"
         )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from vision.config import VisionConfig
 from vision.model import Encoder
-from vision.train import build_encoder
+from vision.assembly import build_encoder
 
 WEIGHTS = "model.pt"
 """What a finished run leaves."""
@@ -22,7 +22,7 @@ def load_encoder(run: Path, weights: Path | None = None) -> tuple[VisionConfig, 
 
     Args:
         run: Folder of the run, finished or not.
-        weights: Others of its weights, such as RUN/weights/update-00001000.pt, by a path or a name in that folder;
+        weights: Others of its weights, such as RUN/weights/update-001000.pt, by a path or a name in that folder;
             model.pt if left out.
 
     Raises:

@@ -17,7 +17,7 @@ class Evaluations:
     """The file of one run, for one of its weight files.
 
     It holds a list `records`, and beside it the numbers of the run's final weights by flat names: knn_top1 for the
-    usual settings, probe_label_fraction_0.01_top1 for others.
+    usual settings, probe_label_fraction_0.01_top1 and among_corruptions_recomputed_recall_at_1 for others.
     """
 
     folder: Path
@@ -28,25 +28,39 @@ class Evaluations:
     final: bool
     """Whether these are the weights that the run ended with."""
 
-    def find(self, measure: str, setting: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What is known of this measure at this setting on exactly these weights."""
+    def find(
+        self, measure: str, setting: Mapping[str, Any], images: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        """What is known of this measure at this setting on exactly these weights and images."""
+        key = self._key({"weights": self.weights, "measure": measure, "setting": setting})
         for record in self._read():
-            if self._key(record) == self._key_of(measure, setting) and record["weights_sha256"] == self.sha256:
+            same = record["weights_sha256"] == self.sha256 and record.get("images_sha256") == images
+            if same and self._key(record) == key:
                 return record
         return None
 
-    def add(self, measure: str, setting: Mapping[str, Any], usual: Mapping[str, Any], result: Result) -> None:
+    def add(
+        self,
+        measure: str,
+        setting: Mapping[str, Any],
+        result: Result,
+        *,
+        usual: Mapping[str, Any],
+        images: Mapping[str, str],
+    ) -> None:
         """Write a result, in the place of an earlier one; results of weights that are no more are dropped.
 
         Args:
             measure: What was measured.
             setting: What tells it from others of its kind.
-            usual: The setting that flat names do not mention.
             result: The numbers, and how they were measured.
+            usual: The setting that flat names do not mention.
+            images: The sha256 of all that was measured on; a result on others is an earlier one.
         """
         record = {
             "weights": self.weights,
             "weights_sha256": self.sha256,
+            "images_sha256": dict(images),
             "final": self.final,
             "measure": measure,
             "setting": dict(setting),
@@ -61,9 +75,6 @@ class Evaluations:
     def _is_replaced(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         gone = old["weights"] == self.weights and old["weights_sha256"] != self.sha256
         return gone or self._key(old) == self._key(new)
-
-    def _key_of(self, measure: str, setting: Mapping[str, Any]) -> str:
-        return json.dumps([self.weights, measure, setting], sort_keys=True)
 
     def _key(self, record: Mapping[str, Any]) -> str:
         return json.dumps([record["weights"], record["measure"], record["setting"]], sort_keys=True)
@@ -83,7 +94,8 @@ def flat_names(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     found: dict[str, float] = {}
     for record in records:
         if record["final"]:
-            words = [f"{name}_{value}" for name, value in record["unusual"].items()]
+            # A flag is a word without a value.
+            words = [name if value is True else f"{name}_{value}" for name, value in record["unusual"].items()]
             for name, value in record["values"].items():
                 if isinstance(value, int | float):
                     found["_".join([record["measure"], *words, name])] = value

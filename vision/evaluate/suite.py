@@ -18,7 +18,7 @@ from vision.model import Encoder
 from vision.pairs import ImagePairs
 
 QuickMeasure = Literal["retrieval", "geometry", "knn", "probe"]
-_MOST_NEIGHBOURS = 200
+_NEIGHBOURS = 200
 
 
 @runtime_checkable
@@ -104,6 +104,11 @@ class Passes:
         return linear_probe(*self.classified, label_fraction=label_fraction, seed=seed)
 
 
+def usual_neighbours(n_train: int) -> int:
+    """How many vote unless something else is asked for: 200, or all where there are fewer."""
+    return min(_NEIGHBOURS, n_train)
+
+
 def evaluate(
     encoder: Encoder, train: Images, test: Images, config: Settings, measures: Sequence[str]
 ) -> dict[str, float]:
@@ -142,7 +147,7 @@ def evaluate(
     if "geometry" in measures:
         found |= passes.geometry().values()
     if "knn" in measures:
-        knn = passes.knn(min(_MOST_NEIGHBOURS, len(train)), 0.1)
+        knn = passes.knn(usual_neighbours(len(train)), 0.1)
         found |= {"knn_top1": knn.top1, "knn_top5": knn.top5}
     if "probe" in measures:
         probe = passes.probe(1.0, 0)

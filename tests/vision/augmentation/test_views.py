@@ -229,8 +229,8 @@ def test_a_gpu_is_never_waited_for():
     for augmentation in (Augmentation(), Augmentation(blur=0.5, solarize=0.5)):
         given = {"augmentation": augmentation, "mean": mean, "std": mean}
         steps(pixels, index.view(2, 32), counters, **given)  # compiles
-        torch.cuda.set_sync_debug_mode("error")
         try:
+            torch.cuda.set_sync_debug_mode("error")
             steps(pixels, index.view(2, 32), counters, **given)
         finally:
             torch.cuda.set_sync_debug_mode("default")
