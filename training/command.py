@@ -3,10 +3,11 @@
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from textwrap import fill
+from typing import Annotated, Generic, TypeVar
 
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
@@ -15,6 +16,40 @@ from training.config import TrainingConfig
 
 Config = TypeVar("Config")
 Experiment = TypeVar("Experiment", bound=TrainingConfig)
+_WIDTH = 80
+"""Of a page of help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset(Generic[Experiment]):
+    """A configuration that is known to work, and all there is to know about it."""
+
+    config: Experiment
+    title: str
+    """What is trained, in a few words."""
+    command: str
+    """One that is worth giving."""
+    cost: str
+    """Time on a named machine, measured, or a floor ("at least")."""
+    reached: str = "not measured yet"
+    """Measured results."""
+    differs: str = ""
+    """The paper or recipe that it follows, what that reports, and what is different here."""
+
+    @property
+    def line(self) -> str:
+        """For a list of presets."""
+        return f"{self.title}: {self.cost}"
+
+    @property
+    def details(self) -> str:
+        """For a page about this one: its title, and a paragraph for each of the other texts."""
+        told = [self.title]
+        for name in ("command", "cost", "reached", "differs"):
+            if text := getattr(self, name):
+                label = f"  {name:<9}"
+                told.append(fill(text, _WIDTH, initial_indent=label, subsequent_indent=" " * len(label)))
+        return "\n".join(told)
 
 
 def run_command(

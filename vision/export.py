@@ -6,27 +6,37 @@
     network = torchvision.models.resnet18()
     network.load_state_dict(torch.load("resnet18.pt"), strict=False)   # only fc.* is missing
 
-An encoder with the CIFAR stem has a first layer of 3 x 3 and no max-pooling, which that network must first get:
-`network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False); network.maxpool = nn.Identity()`.
+What a reader must know beside the weights (which network, the size of images, how they are normalised) is printed,
+and written into the metadata of a .safetensors file, and beside a .pt file, here into resnet18.pt.json. An encoder
+with the CIFAR stem has a first layer of 3 x 3 and no max-pooling; the lines of Python that give a plain network the
+same are among it.
 """
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import tyro
 from torch import Tensor
 
 from training import run_command
+from training.run import write_json
 from vision.config import VisionConfig
+from vision.data import known_dataset
 from vision.evaluate.load import load_encoder
 
 _PREFIX = "backbone."
 _SUFFIXES = (".pt", ".safetensors")
+_CIFAR_STEM = (
+    "network.conv1 = torch.nn.Conv2d(3, 64, kernel_size=3, stride=1, padding=1, bias=False)",
+    "network.maxpool = torch.nn.Identity()",
+)
+"""What torchvision's network must be given before it can load the weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +56,7 @@ class ExportConfig:
 
 
 def main(asked: ExportConfig) -> Path:
-    """Write the file, and say what is in it.
+    """Write the file, and say what is in it, there and on the terminal.
 
     Raises:
         ValueError: If the run has no weights, or the file cannot be written; nothing has been written then.
@@ -57,9 +67,10 @@ def main(asked: ExportConfig) -> Path:
     weights = {name: value.contiguous() for name, value in encoder.state_dict().items()}
     if not asked.whole:
         weights = backbone_weights(weights)
-    told = contents(config, whole=asked.whole)
-    write_weights(asked.out, weights, {**told, "run": str(asked.run)})
-    sys.stdout.write(f"{asked.out}: {', '.join(f'{name} {value}' for name, value in told.items())}\n")
+    told = {**contents(config, whole=asked.whole), "run": str(asked.run)}
+    write_weights(asked.out, weights, told)
+    lines = [f"{name}: {value}" for name, value in _in_words(told).items()]
+    sys.stdout.write("\n  ".join([str(asked.out), *lines]) + "\n")
     return asked.out
 
 
@@ -68,34 +79,49 @@ def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(_PREFIX): value for name, value in weights.items() if name.startswith(_PREFIX)}
 
 
-def contents(config: VisionConfig, *, whole: bool) -> dict[str, str]:
-    """What a reader of the file must know to use it, in words."""
-    stem = {
-        "cifar": "cifar (conv1 is 3x3 with stride 1, and there is no max-pooling)",
-        "imagenet": "imagenet (torchvision's)",
-    }[config.stem]
+def contents(config: VisionConfig, *, whole: bool) -> dict[str, Any]:
+    """What a reader of the file must know to use it, ready for JSON."""
+    dataset = known_dataset(config.dataset)
+    if whole:
+        names = ("stem", "hidden_dim", "dim", "head_layers", "head_norm", "precision")
+        network = {"network": "vision.model.Encoder", **{name: getattr(config, name) for name in names}}
+    else:
+        before = {"before loading": list(_CIFAR_STEM)} if config.stem == "cifar" else {}
+        network = {"network": "torchvision.models.resnet18 without fc", "stem": config.stem, **before}
     return {
-        "network": "ResNet-18 and head" if whole else "torchvision's resnet18 without fc",
-        "stem": stem,
-        "image size": str(config.image_size),
+        **network,
+        "image size": config.image_size,
+        "mean": list(dataset.mean),
+        "std": list(dataset.std),
+        "normalisation": "(image - mean) / std for each of red, green and blue, where 1 is white",
         "trained on": config.dataset,
         "loss": config.loss,
         "selection": config.selection,
     }
 
 
-def write_weights(path: Path, weights: Mapping[str, Tensor], told: Mapping[str, str]) -> None:
-    """Write the file so that a reader sees all of it or nothing; a .safetensors file holds the words, too.
+def write_weights(path: Path, weights: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
+    """Write the weights and what is told of them so that a reader sees all of a file or nothing.
 
     Raises:
         ValueError: If it is to be a .safetensors file and the library is absent.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     if path.suffix == ".safetensors":
-        _safetensors().save_file(dict(weights), temporary, metadata={"format": "pt", **told})
+        _safetensors().save_file(dict(weights), temporary, metadata={"format": "pt", **_in_words(told)})
     else:
         torch.save(dict(weights), temporary)
+        write_json(_words_beside(path), told)
     temporary.replace(path)
+
+
+def _in_words(told: Mapping[str, Any]) -> dict[str, str]:
+    """Lists as JSON."""
+    return {name: json.dumps(value) if isinstance(value, list) else str(value) for name, value in told.items()}
+
+
+def _words_beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
 
 
 def _safetensors() -> ModuleType:
@@ -116,8 +142,10 @@ def _check_target(asked: ExportConfig) -> None:
         _safetensors()
     if not asked.out.parent.is_dir():
         raise ValueError(f"OUT must be in a folder that exists, but {asked.out.parent} does not; make it first")
-    if asked.out.exists() and not asked.overwrite:
-        raise ValueError(f"OUT must be a new file, but {asked.out} exists; choose another, or pass --overwrite")
+    written = [asked.out, *([_words_beside(asked.out)] if asked.out.suffix == ".pt" else [])]
+    for path in () if asked.overwrite else written:
+        if path.exists():
+            raise ValueError(f"OUT must be a new file, but {path} exists; choose another, or pass --overwrite")
 
 
 def parse(argv: Sequence[str]) -> ExportConfig:

@@ -1,61 +1,14 @@
 """Settings that are known to work together: those of papers, and ours. Each has its command, its cost, its result.
 
-`python -m vision.train --help` lists them, `python -m vision.train PRESET --help` tells all about one.
+`python -m vision.train --help` lists them, `python -m vision.train PRESET --help` tells all about one. A cost of
+"at least" so much is a floor: the arithmetic at 790 TFLOP/s, a matrix product's rate on an H200.
 """
 
-from dataclasses import dataclass, replace
-from textwrap import fill
+from dataclasses import replace
 
+from training.command import Preset
 from vision.augmentation import Augmentation
 from vision.config import VisionConfig
-
-_WIDTH = 80
-"""Of a help page."""
-_LABELS = ("command", "cost", "reached", "differs")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preset:
-    """A configuration and what there is to know about it."""
-
-    config: VisionConfig
-    title: str
-    """What is trained, in a few words."""
-    command: str
-    """One that is worth giving."""
-    cost: str
-    """Time on a named machine. "At least" is a floor: the arithmetic at 790 TFLOP/s, a matrix product's rate on an
-    H200."""
-    reached: str = "not measured yet"
-    """Measured results."""
-    differs: str = ""
-    """The paper or recipe that it follows, what that reports, and what is different here."""
-
-    @property
-    def line(self) -> str:
-        """For a list of presets."""
-        return f"{self.title}: {self.cost}"
-
-    @property
-    def details(self) -> str:
-        """For a page about this one: its title, and a paragraph for each of the texts."""
-        told = [(label, getattr(self, label)) for label in _LABELS]
-        width = max(map(len, _LABELS)) + 4
-        return "\n".join(
-            [self.title]
-            + [
-                fill(
-                    text,
-                    _WIDTH,
-                    initial_indent=f"  {label}".ljust(width),
-                    subsequent_indent=" " * width,
-                    break_on_hyphens=False,
-                )
-                for label, text in told
-                if text
-            ]
-        )
-
 
 _PAPER = VisionConfig(
     image_size=224,
@@ -76,21 +29,21 @@ _PAPER = VisionConfig(
     checkpoint_every=1500,
 )
 _PAPER_DIFFERS = (
-    "follows Cho et al. (2024, arXiv 2307.05906) and their code, in batches of 32 at temperature 0.1. Their code runs a "
-    "101st epoch at a learning rate of next to nothing; extracts features and plans a second time each epoch for the "
-    "last two steps; computes in float16 with a loss scaler; blurs with PIL's approximation of a Gaussian; measures "
-    "retrieval by dot products of the head's output, which training normalises, and on training images unless told "
-    "otherwise"
+    "follows Cho et al. (2024, arXiv 2307.05906) and their code, in batches of 32 at temperature 0.1. Their code "
+    "runs a 101st epoch at a learning rate of next to nothing; extracts features and plans a second time each "
+    "epoch for the last two steps; computes in float16 with a loss scaler; blurs with PIL's approximation of a "
+    "Gaussian; measures retrieval by dot products of the head's output, which training normalises, and on training "
+    "images unless told otherwise"
 )
 
-CATALOGUE: dict[str, Preset] = {
+CATALOGUE: dict[str, Preset[VisionConfig]] = {
     "digits": Preset(
         title="the digits of scikit-learn",
         command="python -m vision.train digits --selection shuffled",
         cost="30 s of one CPU core, 0.18 s an update (spectral and osgd: 45 s)",
-        reached="recall@1 among 360 held-out digits, mean and standard deviation of seeds 0-2: untrained 0.172 (0.010), "
-        "shuffled 0.462 (0.008), spectral 0.423 (0.014); k nearest neighbours and a linear probe, which it measures "
-        "too: not measured yet",
+        reached="recall@1 among 360 held-out digits, mean and standard deviation of seeds 0-2: untrained 0.172 "
+        "(0.010), shuffled 0.462 (0.008), spectral 0.423 (0.014); k nearest neighbours and a linear probe, which "
+        "it measures too: not measured yet",
         config=VisionConfig(
             dataset="digits",
             n_pairs=1408,  # 44 batches of 32, so that a fixed partition exists
@@ -111,8 +64,8 @@ CATALOGUE: dict[str, Preset] = {
         title="CIFAR-100, 100 epochs in batches of 32",
         command="python -m vision.train cifar100 --selection spectral",
         cost="at least 42 s on an H200",
-        differs="SGD at 0.3 B/256 and the weight decay are those of Lee et al. (2025, arXiv 2506.09781), who report "
-        "linear probes of 55.7 % (NT-Xent) and 59.0 % (DCL) after 200 epochs; here 100, 156,200 updates",
+        differs="SGD at 0.3 B/256 and the weight decay are those of Lee et al. (2025, arXiv 2506.09781), who "
+        "report linear probes of 55.7 % (NT-Xent) and 59.0 % (DCL) after 200 epochs; here 100, 156,200 updates",
         config=VisionConfig(
             n_pairs=49_984,  # 1562 batches of 32, so that a fixed partition exists
             precision="bfloat16",
@@ -123,8 +76,8 @@ CATALOGUE: dict[str, Preset] = {
         title="a fifth of CIFAR-100, 2 epochs with ImageNet's first layers",
         command="python -m vision.train cifar100-cpu --selection graph",
         cost="three minutes of one CPU core",
-        differs="from cifar100, for a CPU: a fifth of the images, ImageNet's first layers, which are a 15th of the "
-        "work, 624 updates",
+        differs="from cifar100, for a CPU: a fifth of the images, ImageNet's first layers, which are a 15th of "
+        "the work, 624 updates",
         config=VisionConfig(
             n_pairs=9_984,  # 312 batches of 32
             stem="imagenet",
@@ -145,26 +98,27 @@ CATALOGUE: dict[str, Preset] = {
         config=replace(_PAPER, n_pairs=49_984),
     ),
     "tiny-imagenet": Preset(
-        title="Tiny-ImageNet at 64 pixels, as cifar100",
+        title="Tiny-ImageNet at 64 pixels, 100 epochs",
         command="python -m vision.train tiny-imagenet --selection graph",
         cost="at least 337 s on an H200 (all 100,000 images)",
+        differs="as cifar100, but for the size of the images",
         config=VisionConfig(dataset="tiny-imagenet", image_size=64, precision="bfloat16", epochs=100),
     ),
     "tiny-imagenet-paper": Preset(
-        title="Tiny-ImageNet as Cho et al. (2024), with LARS",
+        title="Tiny-ImageNet as Cho et al. (2024), at 224 pixels",
         command="python -m vision.train tiny-imagenet-paper --selection spectral",
         cost="at least 270 s on an H200 (all 100,000 images)",
         differs=_PAPER_DIFFERS,
         config=replace(_PAPER, dataset="tiny-imagenet"),
     ),
     "cifar100-losses": Preset(
-        title="a comparison of losses on CIFAR-100, 200 epochs at 224 pixels",
+        title="losses compared on CIFAR-100: batches of 128, 200 epochs at 224 pixels",
         command="python -m vision.train cifar100-losses --loss dcl",
         cost="at least 270 s on an H200",
-        differs="follows viig99/ContrastiveLearningLossComparison, which reports linear probes of 52.6 % (InfoNCE, one "
-        "way), 53.6 (NT-Xent), 56.3 (DCL, one way), 57.0 (DCL) and 56.1 (DHEL, one way). Here every loss has both "
-        "directions (clip, nt_xent, dcl, dhel_mean), logits are float32 and not bfloat16, the probe is of the backbone "
-        "and not of the head, the learning rate ends at 0",
+        differs="follows viig99/ContrastiveLearningLossComparison, which reports linear probes of 52.6 % "
+        "(InfoNCE, one way), 53.6 (NT-Xent), 56.3 (DCL, one way), 57.0 (DCL) and 56.1 (DHEL, one way). Here every "
+        "loss has both directions (clip, nt_xent, dcl, dhel_mean), logits are float32 and not bfloat16, the probe "
+        "is of the backbone and not of the head, the learning rate ends at 0",
         config=VisionConfig(
             n_pairs=49_920,  # 390 batches of 128
             image_size=224,
@@ -190,8 +144,8 @@ CATALOGUE: dict[str, Preset] = {
         title="CIFAR-10 as FlatCLR: FlatNCE, batches of 512, LARS",
         command="python -m vision.train flatclr --batch-size 128",
         cost="at least 42 s on an H200",
-        differs="follows Chen et al. (2021, arXiv 2107.01152) and their code, with a ResNet-18 for their ResNet-50. Their "
-        "learning rates for batches of 128, 256, 512, ... are 0.075 sqrt(B), as here",
+        differs="follows Chen et al. (2021, arXiv 2107.01152) and their code, with a ResNet-18 for their "
+        "ResNet-50. Their learning rates for batches of 128, 256, 512, ... are 0.075 sqrt(B), as here",
         config=VisionConfig(
             dataset="cifar10",
             n_pairs=49_664,  # 97 batches of 512
@@ -235,11 +189,11 @@ CATALOGUE: dict[str, Preset] = {
         ),
     ),
     "moco": Preset(
-        title="CIFAR-100 with a momentum encoder and a queue",
+        title="CIFAR-100 as MoCo v2, with 32,768 keys",
         command="python -m vision.train moco",
         cost="at least 56 s on an H200 (keys have no backward pass)",
-        differs="MoCo v2 (arXiv 2003.04297) with solo-learn's settings for CIFAR, one direction, at a constant momentum; "
-        "theirs rises from 0.99 to 0.999",
+        differs="follows MoCo v2 (arXiv 2003.04297) with solo-learn's settings for CIFAR, one direction, at a constant "
+        "momentum; theirs rises from 0.99 to 0.999",
         config=VisionConfig(
             n_pairs=49_920,
             augmentation=Augmentation(saturation=0.4, blur=0.5),
@@ -260,10 +214,10 @@ CATALOGUE: dict[str, Preset] = {
         title="any folder of images, as SimCLR on ImageNet",
         command="python -m vision.train folder --data IMAGES",
         cost="at least 27 s on an H200 for every 10,000 images",
-        differs="SimCLR's settings for ImageNet (arXiv 2002.05709, Section 2.2): LARS at 0.3 B/256, weight decay 1e-6, "
-        "jitter of strength 1, blur. Here a ResNet-18 and batches of 256; the pictures, IMAGES/train/CLASS/*.jpg and "
-        "IMAGES/val, are first shrunk and centre-cut to image_size when they are decoded, so small crops are enlarged "
-        "again",
+        differs="SimCLR's settings for ImageNet (arXiv 2002.05709, Section 2.2): LARS at 0.3 B/256, weight decay "
+        "1e-6, jitter of strength 1, blur. Here a ResNet-18 and batches of 256; the pictures, "
+        "IMAGES/train/CLASS/*.jpg and IMAGES/val, are first shrunk and centre-cut to image_size when they are "
+        "decoded, so small crops are enlarged again",
         config=VisionConfig(
             dataset="folder",
             image_size=224,

@@ -1,10 +1,12 @@
 """Clusters of exactly equal size: the assignment of least total cost."""
 
 import heapq
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from joblib import Parallel, cpu_count, delayed
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -14,6 +16,8 @@ _LARGE = 512
 """From this size on transfers between clusters are cheaper than a column for each place in one ..."""
 _MOST_CLUSTERS = 128
 """... unless there are more clusters than this."""
+_FEW = 4
+"""Problems that are solved here before other processes have them."""
 _PRICINGS = 6
 """Of each cluster before items move."""
 
@@ -46,10 +50,28 @@ def balanced_assignment(
         return (shortest_augmenting_paths(flat.repeat_interleave(size, -1)) // size).reshape(cost.shape[:-1])
     table = flat.cpu().numpy()
     if items > _LARGE and clusters <= _MOST_CLUSTERS:
-        labels = [transport(problem, size) for problem in table]
+        labels = transports(table, size, workers=_idle_cores() if cost.is_cuda else 1)
     else:
         labels = [linear_sum_assignment(problem.repeat(size, -1))[1] // size for problem in table]
     return torch.from_numpy(np.stack(labels)).to(cost.device).reshape(cost.shape[:-1])
+
+
+def transports(
+    table: Float[np.ndarray, "replicates items clusters"], size: int, *, workers: int
+) -> list[Int[np.ndarray, " items"]]:
+    """`transport` for many problems, shared out to processes that stay for the next time.
+
+    While embeddings are computed on a GPU the cores have nothing else to do; on a CPU they have, so there it is one.
+    """
+    if workers == 1 or len(table) < _FEW:
+        return [transport(problem, size) for problem in table]
+    found: Any = Parallel(n_jobs=min(workers, len(table)))(delayed(transport)(problem, size) for problem in table)
+    return list(found)
+
+
+def _idle_cores() -> int:
+    """Cores that this process may use, 16 at most."""
+    return min(16, cpu_count())
 
 
 def transport(cost: Float[np.ndarray, "items clusters"], size: int) -> Int[np.ndarray, " items"]:

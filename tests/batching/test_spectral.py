@@ -12,7 +12,12 @@ from sklearn.cluster import KMeans
 from sklearn.manifold import spectral_embedding as sklearn_embedding
 
 from batching import Partitioned, Spectral, pair_weights
-from batching.algorithms.assignment import balanced_assignment, shortest_augmenting_paths, transport
+from batching.algorithms.assignment import (
+    balanced_assignment,
+    shortest_augmenting_paths,
+    transport,
+    transports,
+)
 from batching.algorithms.kmeans import kmeans_centres
 from batching.engines.spectral import block_lanczos, spectral_embedding
 from losses import clip_sum
@@ -185,3 +190,11 @@ def test_pool_after_pool_uses_the_weights_of_the_moment(unit_pairs):
     assert sets(torch.cat([plan.batches for plan in single[:4]])) == sets(whole.batches)
     assert len(whole.remainder) == 2
     assert set(single[4].batches.flatten().tolist()) != set(single[0].batches.flatten().tolist())
+
+
+@pytest.mark.slow
+def test_transports_are_the_same_in_several_processes():
+    """Beside a GPU; starting them takes seconds, once."""
+    costs = torch.rand(5, 64, 4, generator=torch.Generator().manual_seed(0)).numpy()
+    here, there = (transports(costs, 16, workers=workers) for workers in (1, 2))
+    assert all((one == other).all() for one, other in zip(here, there, strict=True))

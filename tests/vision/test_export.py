@@ -11,6 +11,7 @@ from torchvision.models import resnet18
 
 from training import run_command
 from vision.config import VisionConfig
+from vision.data import load_images
 from vision.evaluate.load import fresh_encoder
 from vision.export import main, parse
 from vision.model import Encoder
@@ -35,12 +36,22 @@ def export(*arguments):
     return main(parse([*map(str, arguments)]))
 
 
-def plain_network(stem):
-    """As a reader of the file makes it."""
+def plain_network(lines):
+    """As a reader of the file makes it, by the lines of Python that it says."""
     network = resnet18()
-    if stem == "cifar":
-        network.conv1, network.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    for line in lines:
+        exec(line, {"torch": torch, "network": network})
     return network
+
+
+def words_of(path):
+    """What a file says of its weights, lists as such."""
+    if path.suffix == ".pt":
+        return json.loads(path.with_name(f"{path.name}.json").read_text())
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return {n: json.loads(word) if word.startswith("[") else word for n, word in file.metadata().items()}
 
 
 def read(path):
@@ -57,7 +68,9 @@ def test_the_backbone_is_torchvisions(run, name, tmp_path, capsys):
         pytest.importorskip("safetensors")
     folder, encoder, stem = run
     weights = read(export(folder, tmp_path / name))
-    network = plain_network(stem)
+    told = words_of(tmp_path / name)
+    assert told["stem"] == stem
+    network = plain_network(told.get("before loading", []))
     missing = network.load_state_dict(weights, strict=False)
     assert missing.missing_keys == ["fc.weight", "fc.bias"]
     assert missing.unexpected_keys == []
@@ -65,24 +78,31 @@ def test_the_backbone_is_torchvisions(run, name, tmp_path, capsys):
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(network.eval()(images), encoder.features(images), atol=1e-5)
-    told = capsys.readouterr().out
-    assert ("conv1 is 3x3" in told) == (stem == "cifar")
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+    printed = capsys.readouterr().out
+    for line in ("network.conv1 = torch.nn.Conv2d(3, 64, kernel_size=3,", "network.maxpool = torch.nn.Identity()"):
+        assert (line in printed) == (stem == "cifar")
+    assert {path.name for path in tmp_path.iterdir()} - {"net.pt.json"} == {name}
 
 
-def test_the_file_says_what_it_is(run, tmp_path):
-    safetensors = pytest.importorskip("safetensors")
-    folder, _, stem = run
-    with safetensors.safe_open(export(folder, tmp_path / "net.safetensors"), "pt") as file:
-        told = file.metadata()
-    assert told["stem"].startswith(stem)
-    assert (told["trained on"], told["image size"]) == ("digits", "32")
+@pytest.mark.parametrize("name", ["net.pt", "net.safetensors"])
+def test_the_file_says_how_images_must_be(run, name, tmp_path, capsys):
+    if name.endswith("safetensors"):
+        pytest.importorskip("safetensors")
+    told = words_of(export(run[0], tmp_path / name))
+    clean = load_images("digits", tmp_path, "test")
+    assert torch.equal(torch.tensor(told["mean"]), clean.mean)
+    assert torch.equal(torch.tensor(told["std"]), clean.std)
+    assert (told["trained on"], int(told["image size"])) == ("digits", 32)
+    assert "std: [0.324, 0.324, 0.324]" in capsys.readouterr().out
 
 
-def test_the_whole_encoder(run, tmp_path):
-    folder, encoder, stem = run
-    other = Encoder(stem=stem, hidden_dim=16, dim=8, seed=1)
-    other.load_state_dict(read(export(folder, tmp_path / "all.pt", "--whole")))
+def test_the_whole_encoder_is_made_anew_of_what_the_file_says(run, tmp_path):
+    folder, encoder, _ = run
+    path = export(folder, tmp_path / "all.pt", "--whole")
+    names = ("stem", "hidden_dim", "dim", "head_layers", "head_norm", "precision")
+    told = {name: words_of(path)[name] for name in names}
+    other = Encoder(**told, seed=1)
+    other.load_state_dict(read(path))
     assert all(torch.equal(encoder.state_dict()[name], value) for name, value in other.state_dict().items())
 
 
@@ -100,6 +120,9 @@ def test_bad_targets_are_refused(run, tmp_path, capsys, monkeypatch):
     (tmp_path / "net.pt").write_text("mine")
     assert "OUT must be a new file" in refused(capsys, folder, tmp_path / "net.pt")
     assert (tmp_path / "net.pt").read_text() == "mine"
+    assert not (tmp_path / "net.pt.json").exists()
+    (tmp_path / "other.pt.json").write_text("mine")
+    assert "other.pt.json exists" in refused(capsys, folder, tmp_path / "other.pt")
     export(folder, tmp_path / "net.pt", "--overwrite")
     assert "with a config.json" in refused(capsys, tmp_path, tmp_path / "other.pt")
     monkeypatch.setitem(sys.modules, "safetensors", None)

@@ -118,9 +118,7 @@ class Corruptions:
             origin="image folder",
         )
         side = self.side if fit else None
-        return load_cached(
-            source, self.folder.parent, name=self.folder.name, split=f"{name}-{severity}", side=side
-        )
+        return load_cached(source, self.folder.parent, name=self.folder.name, split=f"{name}-{severity}", side=side)
 
 
 def recomputed_folder(dataset: str, root: Path) -> Path:

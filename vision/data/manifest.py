@@ -57,7 +57,7 @@ def complete_names(folder: Path, there: Sequence[str], manifest: dict[str, Any])
     Args:
         folder: Of the set.
         there: Corruptions whose files are there.
-        manifest: What the set says of itself. Unless it says which corruptions are asked for, the standard ones are.
+        manifest: What the set says of itself. Where it does not say what is asked for, the standard ones are.
 
     Raises:
         ValueError: If some that are asked for are missing.
@@ -68,8 +68,8 @@ def complete_names(folder: Path, there: Sequence[str], manifest: dict[str, Any])
         return tuple(asked or finished)
     if manifest.get("recomputed"):
         raise ValueError(
-            f"{folder} must hold all corruptions that were asked for, but {', '.join(missing)} are not made yet: it "
-            f"is unfinished; give the same command again, `{_remaking(folder, missing, manifest)}`"
+            f"{folder} must hold all corruptions that were asked for, but {', '.join(missing)} are not made yet; "
+            f"give the same command again, or `{_remaking(folder, missing, manifest)}`"
         )
     raise ValueError(
         f"{folder} must hold the {len(asked or STANDARD)} {'that its manifest asks for' if asked else 'standard'} "

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from statistics import fmean
 from typing import Any, ClassVar
 
 import torch
@@ -20,13 +21,7 @@ _VIEWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class AmongCorruptions(Result):
-    """Fractions in [0, 1] of the views whose nearest, among the same image's corruptions, is their partner."""
-
-    MEASURED: ClassVar[tuple[str, ...]] = ("recall_at_1", "u_to_v", "v_to_u")
-
-    u_to_v: float
-    v_to_u: float
+class _OnCorruptions(Result):
     dataset: str
     recomputed: bool
     """The corruptions are not the published files, but made by their recipe."""
@@ -34,8 +29,18 @@ class AmongCorruptions(Result):
     n_corruptions: int
     severity: int
     n_images: int
-    augmentation: Augmentation
     size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AmongCorruptions(_OnCorruptions):
+    """Fractions in [0, 1] of the views whose nearest, among the same image's corruptions, is their partner."""
+
+    MEASURED: ClassVar[tuple[str, ...]] = ("recall_at_1", "u_to_v", "v_to_u")
+
+    u_to_v: float
+    v_to_u: float
+    augmentation: Augmentation
     seed: int
     """Of the views."""
     protocol: str = "two augmented views of each corruption, top-1 among the corruptions of one image"
@@ -80,8 +85,8 @@ def among_corruptions(
         Cho et al., 2024, Section 6 and the code's `corrupted_top1_accuracy`, arXiv 2307.05906.
     """
     check_corrupted(corrupted, severity=severity)
-    loaded = [corrupted.load(name, severity) for name in corrupted.names]
     rows = torch.arange(corrupted.n) if rows is None else rows
+    loaded = [corrupted.load(name, severity) for name in corrupted.names]
     found = []
     with evaluating(encoder):
         for part in rows.split(max(1, _VIEWS_AT_ONCE // len(loaded))):
@@ -92,20 +97,14 @@ def among_corruptions(
     return AmongCorruptions(
         u_to_v=u_to_v,
         v_to_u=v_to_u,
-        dataset=corrupted.dataset,
-        recomputed=corrupted.recomputed,
-        corruptions=corrupted.names,
-        n_corruptions=len(corrupted.names),
-        severity=severity,
-        n_images=len(rows),
         augmentation=augmentation,
-        size=size,
         seed=seed,
+        **_measured_on(corrupted, severity, rows, size),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class AcrossCorruption(Result):
+class AcrossCorruption(_OnCorruptions):
     """Fractions in [0, 1] of the images that find themselves among all images, corrupted another way."""
 
     MEASURED: ClassVar[tuple[str, ...]] = ("recall_at_1", "to_corrupted", "from_corrupted", "by_corruption")
@@ -118,14 +117,6 @@ class AcrossCorruption(Result):
     """The mean of both directions of each."""
     asked: str
     """By what, and for what."""
-    dataset: str
-    recomputed: bool
-    """The corruptions are not the published files, but made by their recipe."""
-    corruptions: tuple[str, ...]
-    n_corruptions: int
-    severity: int
-    n_images: int
-    size: int
     protocol: str = "unaugmented, top-1 among all images"
 
     @property
@@ -171,23 +162,17 @@ def across_corruption(
     if corrupted.aligned:
         reference = embedded(clean.pixels)
         recalls = {name: (_recall(reference, x), _recall(x, reference)) for name, x in points.items()}
+        asked = "clean and corrupted"
     else:
         recalls = _all_against_all(points)
-    to, back = (sum(pair[i] for pair in recalls.values()) / len(recalls) for i in (0, 1))
+        asked = "one corruption and another, for want of clean images"
+    to, back = (fmean(pair[i] for pair in recalls.values()) for i in (0, 1))
     return AcrossCorruption(
         to_corrupted=to,
         from_corrupted=back,
         by_corruption={name: sum(pair) / 2 for name, pair in recalls.items()},
-        asked="clean and corrupted"
-        if corrupted.aligned
-        else "one corruption and another, for want of clean images",
-        dataset=corrupted.dataset,
-        recomputed=corrupted.recomputed,
-        corruptions=corrupted.names,
-        n_corruptions=len(corrupted.names),
-        severity=severity,
-        n_images=len(rows),
-        size=size,
+        asked=asked,
+        **_measured_on(corrupted, severity, rows, size),
     )
 
 
@@ -209,10 +194,22 @@ def check_corrupted(corrupted: Corruptions, *, severity: int, clean: Images | No
     side = clean.pixels.shape[-1]
     if (clean.name, side) != (corrupted.dataset, corrupted.side) or len(clean) < corrupted.n:
         raise ValueError(
-            f"clean images must be the {corrupted.n} of the test split of {corrupted.dataset}, of {corrupted.side} "
-            f"pixels, whose corruptions these are, got {len(clean)} of {clean.name}, of {side} pixels; pass the "
-            "whole split at that side, and `rows` to choose from it"
+            f"clean images must be the {corrupted.n} of the test split of {corrupted.dataset} at {corrupted.side} "
+            f"pixels, got {len(clean)} of {clean.name} at {side}; pass the whole split, and `rows` to choose from it"
         )
+
+
+def _measured_on(corrupted: Corruptions, severity: int, rows: Int64[Tensor, " n"], size: int) -> dict[str, Any]:
+    """For the record."""
+    return {
+        "dataset": corrupted.dataset,
+        "recomputed": corrupted.recomputed,
+        "corruptions": corrupted.names,
+        "n_corruptions": len(corrupted.names),
+        "severity": severity,
+        "n_images": len(rows),
+        "size": size,
+    }
 
 
 def _two_embeddings(
@@ -229,15 +226,13 @@ def _two_embeddings(
     mean, std = clean.mean.to(device), clean.std.to(device)
     views = two_views(pixels, index, mean=mean, std=std, purpose="corrupted", counter=0, **settings)
     u, v = (encoder(view).unflatten(0, (len(rows), len(loaded))) for view in views)
-    check_finite(u)
-    check_finite(v)
+    check_finite(torch.cat([u, v]))
     return u, v
 
 
 def _finds_own(scores: Float[Tensor, "images n n"]) -> Bool[Tensor, "images n"]:
     """Whether the diagonal's entry is the largest of its row; ties count against it."""
-    own = scores.diagonal(dim1=1, dim2=2)
-    return (scores >= own[..., None]).sum(-1) == 1
+    return (scores >= scores.diagonal(dim1=1, dim2=2)[..., None]).sum(-1) == 1
 
 
 def _recall(queries: Float[Tensor, "n dim"], documents: Float[Tensor, "n dim"]) -> float:
@@ -249,7 +244,6 @@ def _all_against_all(points: dict[str, Float[Tensor, "n dim"]]) -> dict[str, tup
     found = {(a, b): _recall(points[a], points[b]) for a, b in permutations(points, 2)}
 
     def mean(name: str, side: int) -> float:
-        ones = [recall for pair, recall in found.items() if pair[side] == name]
-        return sum(ones) / len(ones)
+        return fmean(recall for pair, recall in found.items() if pair[side] == name)
 
     return {name: (mean(name, 1), mean(name, 0)) for name in points}

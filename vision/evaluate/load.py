@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from vision.assembly import build_encoder
 from vision.config import VisionConfig
 from vision.model import Encoder
-from vision.assembly import build_encoder
 
 WEIGHTS = "model.pt"
 """What a finished run leaves."""

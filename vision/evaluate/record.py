@@ -28,9 +28,7 @@ class Evaluations:
     final: bool
     """Whether these are the weights that the run ended with."""
 
-    def find(
-        self, measure: str, setting: Mapping[str, Any], images: Mapping[str, str]
-    ) -> dict[str, Any] | None:
+    def find(self, measure: str, setting: Mapping[str, Any], images: Mapping[str, str]) -> dict[str, Any] | None:
         """What is known of this measure at this setting on exactly these weights and images."""
         key = self._key({"weights": self.weights, "measure": measure, "setting": setting})
         for record in self._read():
