@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from batching import ALIASES, SELECTIONS, canonical_name, make_selection
+from batching.cli import cli
 from losses import PAIR_LOSSES, Loss, make_loss
 from theory import LOSS_NAMES
 
@@ -124,7 +125,7 @@ def _at_least(name: str, value: int, least: int) -> None:
 
 def parse(arguments: Sequence[str]) -> SyntheticConfig:
     """The configuration of a command line."""
-    return tyro.cli(SyntheticConfig, args=list(arguments), prog="synthetic.py", description=_DESCRIPTION)
+    return cli(SyntheticConfig, arguments, prog="synthetic.py", description=_DESCRIPTION)
 
 
 _DESCRIPTION = (

@@ -1,17 +1,16 @@
 """What every command line shares: help, presets, a folder for each run, one clear line for what went wrong."""
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from textwrap import fill
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import tyro
-from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
+from batching.cli import readable_help
 from training.config import TrainingConfig
 
 Config = TypeVar("Config")
@@ -69,18 +68,6 @@ def run_command(
         raise SystemExit(2 if isinstance(error, ValueError) else 1) from error
 
 
-def cli(config: type[Config], argv: Sequence[str], *, prog: str, description: str | None = None) -> Config:
-    """The configuration that a command line asks for.
-
-    Args:
-        config: A dataclass; its fields are the options, the text below each is its help.
-        argv: The words of the command line.
-        prog: What the command is called.
-        description: What --help begins with; the docstring of the dataclass if left out.
-    """
-    return tyro.cli(config, args=list(argv), prog=prog, description=description, registry=_readable_help())
-
-
 def parse_preset(
     argv: Sequence[str],
     *,
@@ -103,13 +90,13 @@ def parse_preset(
     told = dict(descriptions)
     if argv and details and argv[0] in details:
         told[argv[0]] = details[argv[0]]  # no list is shown after a preset's name
-    config = tyro.extras.overridable_config_cli(
-        {name: (told[name], preset) for name, preset in presets.items()},
-        args=argv,
-        prog=f"python -m {experiment}.train",
-        description=description,
-        registry=_readable_help(),
-    )
+    with readable_help():
+        config = tyro.extras.overridable_config_cli(
+            {name: (told[name], preset) for name, preset in presets.items()},
+            args=argv,
+            prog=f"python -m {experiment}.train",
+            description=description,
+        )
     if config.out is not None:
         return config
     return replace(config, out=default_folder(experiment, argv[0], config.selection))
@@ -118,52 +105,3 @@ def parse_preset(
 def default_folder(experiment: str, name: str, selection: str) -> Path:
     """A new folder below runs/, named after what runs and when."""
     return Path("runs") / experiment / f"{name}-{selection}-{datetime.now():%Y%m%d-%H%M%S-%f}"
-
-
-def _readable_help() -> ConstructorRegistry:
-    """How tyro is to read dataclasses: as it does, but for help without line breaks and fewer flags.
-
-    By itself it keeps the line breaks of the source where a line begins with a space, as continued docstrings do.
-    """
-    registry = ConstructorRegistry()
-    asking = False
-
-    @registry.struct_rule
-    def _dataclass(info: StructTypeInfo) -> StructConstructorSpec | None:
-        nonlocal asking
-        if asking or not is_dataclass(info.type):
-            return None
-        asking = True
-        try:
-            spec = ConstructorRegistry.get_struct_spec(info)  # tyro's own
-        finally:
-            asking = False
-        if not isinstance(spec, StructConstructorSpec):
-            return None
-        return replace(spec, fields=tuple(_readable(field) for field in spec.fields))
-
-    return registry
-
-
-def _readable(field: StructFieldSpec) -> StructFieldSpec:
-    """The same field; a flag that is off has no --no-flag, one that is on has both."""
-
-    def help_text() -> str | None:
-        text = field.helptext() if callable(field.helptext) else field.helptext
-        nested = type(field.default)
-        if text is None and is_dataclass(nested):
-            text = nested.__doc__
-        return None if text is None else unwrapped(text)
-
-    off = field.default is False
-    return replace(
-        field,
-        type=Annotated[field.type, tyro.conf.FlagCreatePairsOff] if off else field.type,
-        helptext=help_text,
-    )
-
-
-def unwrapped(text: str) -> str:
-    """The text with each paragraph on one line."""
-    paragraphs = inspect.cleandoc(text).split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)

@@ -21,6 +21,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from batching.cli import cli
 from training import aligned, run_command
 from training.record import read_result
 from vision.presets import PRESETS
@@ -31,7 +32,7 @@ from vision.train import parse as parse_training
 class Grid:
     """Which runs to make."""
 
-    preset: tyro.conf.Positional[str]
+    preset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PRESET")]
     """Preset of `python -m vision.train`."""
     selections: tuple[str, ...] = ("shuffled", "osgd", "spectral")
     """Selections, each with its guards if it has any: graph, or graph+max_similarity=0.95."""
@@ -157,7 +158,7 @@ def parse(argv: Sequence[str]) -> Grid:
     if "--" in ours:
         at = ours.index("--")
         ours, options = ours[:at], ours[at + 1 :]
-    found = tyro.cli(Grid, args=ours, prog="python -m vision.grid", description=__doc__)
+    found = cli(Grid, ours, prog="python -m vision.grid", description=__doc__)
     return Grid(**{**vars(found), "options": tuple(options)})
 
 

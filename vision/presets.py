@@ -192,8 +192,8 @@ CATALOGUE: dict[str, Preset[VisionConfig]] = {
         title="CIFAR-100 as MoCo v2, with 32,768 keys",
         command="python -m vision.train moco",
         cost="at least 56 s on an H200 (keys have no backward pass)",
-        differs="follows MoCo v2 (arXiv 2003.04297) with solo-learn's settings for CIFAR, one direction, at a constant "
-        "momentum; theirs rises from 0.99 to 0.999",
+        differs="follows MoCo v2 (arXiv 2003.04297) with solo-learn's settings for CIFAR, one direction, at a "
+        "constant momentum; theirs rises from 0.99 to 0.999",
         config=VisionConfig(
             n_pairs=49_920,
             augmentation=Augmentation(saturation=0.4, blur=0.5),

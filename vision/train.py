@@ -31,7 +31,7 @@ from vision.assembly import assemble, kernels
 from vision.config import VisionConfig
 from vision.data import load_images
 from vision.evaluate import evaluate
-from vision.presets import DESCRIPTIONS, PRESETS
+from vision.presets import DESCRIPTIONS, DETAILS, PRESETS
 
 
 def main(config: VisionConfig) -> dict[str, Any]:
@@ -134,7 +134,14 @@ def _shown(value: Any) -> str:
 
 def parse(argv: Sequence[str]) -> VisionConfig:
     """The configuration that a command line asks for."""
-    return parse_preset(argv, experiment="vision", presets=PRESETS, descriptions=DESCRIPTIONS, description=__doc__)
+    return parse_preset(
+        argv,
+        experiment="vision",
+        presets=PRESETS,
+        descriptions=DESCRIPTIONS,
+        details=DETAILS,
+        description=__doc__,
+    )
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def transports(
 ) -> list[Int[np.ndarray, " items"]]:
     """`transport` for many problems, shared out to processes that stay for the next time.
 
-    While embeddings are computed on a GPU the cores have nothing else to do; on a CPU they have, so there it is one.
+    While embeddings are computed on a GPU the cores are idle; on a CPU they are not, so there it is one process.
     """
     if workers == 1 or len(table) < _FEW:
         return [transport(problem, size) for problem in table]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from batching.cli import cli
 from batching.files import check_new
 from batching.methods import METHODS
 from batching.registry import SELECTIONS, canonical_name
@@ -147,13 +148,7 @@ class PlanConfig:
 
 def parse(arguments: Sequence[str]) -> PlanConfig:
     """The configuration of a command line."""
-    return tyro.cli(
-        PlanConfig,
-        args=list(arguments),
-        prog="python -m batching",
-        description=_DESCRIPTION,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    return cli(PlanConfig, arguments, prog="python -m batching", description=_DESCRIPTION)
 
 
 _DESCRIPTION = (

@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
 import pytest
 import tyro
 
-from training.command import Preset, cli, parse_preset, run_command, unwrapped
+from batching.cli import cli, unwrapped
+from training.command import Preset, parse_preset, run_command
 from vision.augmentation import Augmentation
 from vision.config import VisionConfig
 from vision.presets import DESCRIPTIONS, PRESETS
@@ -93,7 +95,7 @@ def test_help_of_training_has_no_line_breaks_of_the_source(capsys, monkeypatch):
     assert "pairs, in their order, to plan by" in told
     assert "One image at a time on the CPU" in told
     lines = [line.strip("│ ") for line in told.splitlines() if line.startswith("│")]
-    for line, after in zip(lines, lines[1:], strict=False):
+    for line, after in pairwise(lines):
         if re.match(r"[a-z0-9(]", after) and not line.startswith("--"):
             assert len(line) > 140, f"{line!r} is broken before {after!r}"
 

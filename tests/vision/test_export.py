@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 from torchvision.models import resnet18
 
 from training import run_command
@@ -36,12 +35,10 @@ def export(*arguments):
     return main(parse([*map(str, arguments)]))
 
 
-def plain_network(lines):
-    """As a reader of the file makes it, by the lines of Python that it says."""
-    network = resnet18()
+def change(network, *lines):
+    """By lines of Python, such as the file says."""
     for line in lines:
         exec(line, {"torch": torch, "network": network})
-    return network
 
 
 def words_of(path):
@@ -70,11 +67,12 @@ def test_the_backbone_is_torchvisions(run, name, tmp_path, capsys):
     weights = read(export(folder, tmp_path / name))
     told = words_of(tmp_path / name)
     assert told["stem"] == stem
-    network = plain_network(told.get("before loading", []))
+    network = resnet18()
+    change(network, *told.get("before loading", []))
     missing = network.load_state_dict(weights, strict=False)
     assert missing.missing_keys == ["fc.weight", "fc.bias"]
     assert missing.unexpected_keys == []
-    network.fc = nn.Identity()
+    change(network, "network.fc = torch.nn.Identity()")
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(network.eval()(images), encoder.features(images), atol=1e-5)
@@ -124,7 +122,7 @@ def test_bad_targets_are_refused(run, tmp_path, capsys, monkeypatch):
     (tmp_path / "other.pt.json").write_text("mine")
     assert "other.pt.json exists" in refused(capsys, folder, tmp_path / "other.pt")
     export(folder, tmp_path / "net.pt", "--overwrite")
-    assert "with a config.json" in refused(capsys, tmp_path, tmp_path / "other.pt")
+    assert "with a config.json" in refused(capsys, tmp_path, tmp_path / "another.pt")
     monkeypatch.setitem(sys.modules, "safetensors", None)
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     assert "`pip install safetensors`" in refused(capsys, folder, tmp_path / "net.safetensors")

@@ -47,6 +47,7 @@ def test_every_preset_says_what_it_is(name):
 )
 def test_a_floor_is_the_arithmetic_at_the_rate_of_the_machine(name, gigaflops):
     config = PRESETS[name]
+    assert config.n_pairs is not None
     floor = config.n_pairs * config.epochs * gigaflops * 1e9 / 790e12
     (told,) = re.findall(r"at least (\d+) s on an H200", CATALOGUE[name].cost)
     assert int(told) == round(floor)

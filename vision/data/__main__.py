@@ -16,6 +16,7 @@ from typing import Annotated
 
 import tyro
 
+from batching.cli import cli
 from training import aligned, run_command
 from vision.data.cache import CACHE, digest
 from vision.data.corrupted import PUBLISHED, find_corruptions
@@ -112,7 +113,7 @@ def _corruptions(options: Options) -> str:
 
 def parse(argv: Sequence[str]) -> Options:
     """The options that a command line asks for."""
-    return tyro.cli(Options, args=argv, prog="python -m vision.data", description=__doc__)
+    return cli(Options, argv, prog="python -m vision.data", description=__doc__)
 
 
 if __name__ == "__main__":

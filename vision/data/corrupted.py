@@ -171,7 +171,7 @@ def find_corruptions(dataset: str, root: Path, side: int | None = None) -> Corru
 
 def _find_arrays(dataset: str, folder: Path, arrays: Sequence[str], *, needs_manifest: bool) -> Corruptions:
     manifest: dict[str, Any] = read_manifest(folder, dataset, needed=needs_manifest)
-    names = complete_names(folder, arrays, manifest)
+    names = complete_names(folder, dataset, arrays, manifest)
     severities = tuple(manifest.get("severities", _SEVERITIES))
     recomputed = bool(manifest.get("recomputed", False))
     paths = [_array_path(folder, name) for name in names]

@@ -51,11 +51,12 @@ def read_manifest(folder: Path, dataset: str, *, needed: bool) -> dict[str, Any]
     return manifest
 
 
-def complete_names(folder: Path, there: Sequence[str], manifest: dict[str, Any]) -> tuple[str, ...]:
+def complete_names(folder: Path, dataset: str, there: Sequence[str], manifest: dict[str, Any]) -> tuple[str, ...]:
     """The corruptions of a set that is whole.
 
     Args:
         folder: Of the set.
+        dataset: That it is of.
         there: Corruptions whose files are there.
         manifest: What the set says of itself. Where it does not say what is asked for, the standard ones are.
 
@@ -71,10 +72,11 @@ def complete_names(folder: Path, there: Sequence[str], manifest: dict[str, Any])
             f"{folder} must hold all corruptions that were asked for, but {', '.join(missing)} are not made yet; "
             f"give the same command again, or `{_remaking(folder, missing, manifest)}`"
         )
+    wanted = "corruptions that its manifest asks for" if asked else "standard corruptions"
     raise ValueError(
-        f"{folder} must hold the {len(asked or STANDARD)} {'that its manifest asks for' if asked else 'standard'} "
-        f"corruptions, but {', '.join(missing)} are missing; unpack it again, or say in {folder / MANIFEST} which "
-        f'ones are meant: {{"dataset": ..., "asked": {json.dumps(list(finished))}}}'
+        f"{folder} must hold the {len(asked or STANDARD)} {wanted}, but "
+        f"{', '.join(missing)} are missing; unpack it again, or say in {folder / MANIFEST} which ones are meant: "
+        + json.dumps({"dataset": dataset, "asked": list(finished)})
     )
 
 

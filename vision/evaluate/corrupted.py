@@ -195,7 +195,7 @@ def check_corrupted(corrupted: Corruptions, *, severity: int, clean: Images | No
     if (clean.name, side) != (corrupted.dataset, corrupted.side) or len(clean) < corrupted.n:
         raise ValueError(
             f"clean images must be the {corrupted.n} of the test split of {corrupted.dataset} at {corrupted.side} "
-            f"pixels, got {len(clean)} of {clean.name} at {side}; pass the whole split, and `rows` to choose from it"
+            f"pixels, got {len(clean)} of {clean.name} at {side}; pass the whole split, and `rows` for some of it"
         )
 
 

@@ -181,6 +181,7 @@ class Tasks:
 
     def _corrupted(self) -> Iterator[Task]:
         config, asked, corrupted = self.config, self.asked, self.corrupted
+        # Those that the run was tested on where the whole split is corrupted, else as many of what there is.
         n_images = min(config.n_test or corrupted.n, corrupted.n)
         given = (self.encoder, corrupted, self.clean)
         shared = {"size": config.image_size, "rows": subset_rows(corrupted.n, n_images)}

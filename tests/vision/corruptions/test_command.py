@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from training.command import run_command
 from vision.corruptions import CORRUPTIONS, corrupt
 from vision.corruptions import command as commands
 from vision.corruptions.command import main, parse
-from vision.data import load_images
+from vision.data import find_corruptions, load_images
+from vision.data.corrupted import recomputed_folder
 
 ROOT = Path(__file__).parents[3]
 DATA = Path(os.environ.get("CONTRABATCH_DATA", ROOT / "data"))
@@ -70,6 +72,7 @@ def test_an_interrupted_call_goes_on_where_it_stopped(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             command("--n", "8", out=tmp_path, names="fog contrast")
     assert manifest(tmp_path)["corruptions"] == ["fog"]
+    assert manifest(tmp_path)["asked"] == ["fog", "contrast"]
     assert {path.name for path in tmp_path.iterdir()} == {"fog.npy", "labels.npy", "manifest.json"}
 
     before = (tmp_path / "fog.npy").stat().st_mtime_ns
@@ -79,6 +82,48 @@ def test_an_interrupted_call_goes_on_where_it_stopped(tmp_path, monkeypatch):
     command("--n", "8", "--overwrite", out=tmp_path, names="fog")
     assert (tmp_path / "fog.npy").stat().st_mtime_ns > before
     assert manifest(tmp_path)["corruptions"] == ["fog", "contrast"], "what is not named is kept"
+
+
+def test_what_is_made_is_found_when_all_that_was_asked_for_is_there(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    def make(*words, names):
+        main(parse(["digits", "--data", str(tmp_path), "--n", "8", "--workers", "1", *words, "--names", *names]))
+
+    make(names=["fog"])
+    assert find_corruptions("digits", tmp_path).names == ("fog",)
+    for words, names in (((), ["contrast"]), (("--overwrite",), ["fog"])):
+        with monkeypatch.context() as patch:
+            patch.setattr(commands, "corrupt", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                make(*words, names=names)
+        with pytest.raises(
+            ValueError, match=f"but {names[0]} are not made yet; give the same command again"
+        ) as error:
+            find_corruptions("digits", tmp_path)
+        remedy = str(error.value).split("`python -m vision.corruptions ")[1].removesuffix("`")
+        main(parse(remedy.split()))
+        found = find_corruptions("digits", tmp_path)
+        assert (found.folder, found.recomputed) == (recomputed_folder("digits", tmp_path), True)
+        assert found.names == ("fog", "contrast"), "the calls together"
+        clean = load_images("digits", tmp_path, "test").pixels[:8].permute(0, 2, 3, 1).numpy()
+        wanted = corrupt(clean, "fog", 2, seed=0)
+        assert (found.load("fog", 2).permute(0, 2, 3, 1).numpy() == wanted).all()
+
+
+@pytest.mark.parametrize("side", [32, 64])
+def test_a_folder_of_pictures_has_a_side(side, tmp_path):
+    for i in range(3):
+        for split in ("train", "val"):
+            path = tmp_path / split / "a" / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (50, 40 + i), (90 * i, 200, 30)).save(path)
+    main(parse(["folder", "--data", str(tmp_path), "--side", str(side), "--names", "fog", "--severities", "1"]))
+    found = find_corruptions("folder", tmp_path, side=224)
+    assert (found.side, found.n, found.aligned) == (side, 3, True)
+    clean = load_images("folder", tmp_path, "test", side).pixels.permute(0, 2, 3, 1).numpy()
+    assert (found.load("fog", 1).permute(0, 2, 3, 1).numpy() == corrupt(clean, "fog", 1)).all()
 
 
 def test_a_folder_holds_corruptions_of_the_same_images(tmp_path):
@@ -102,6 +147,7 @@ def test_a_folder_holds_corruptions_of_the_same_images(tmp_path):
         ("--n 0", "at least 1"),
         ("--workers 0", "at least 1"),
         ("--names frost --data {tmp}", "cannot be found"),
+        ("--side 64", "--side is for folder, but digits has its own, got 64; leave it out"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(words, message, tmp_path, capsys):
@@ -113,6 +159,13 @@ def test_bad_input_is_one_line_and_status_2(words, message, tmp_path, capsys):
     assert message in printed
     assert printed.count("\n") == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize("words", ["", "--side 48"])
+def test_a_folder_of_other_sides_is_refused(words, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run_command(main, parse, ["folder", "--data", str(tmp_path), *words.split()])
+    assert "--side must be 32 or 64 for folder, as constants are published for no other" in capsys.readouterr().err
 
 
 def test_files_of_others_are_left_alone(tmp_path):
@@ -132,7 +185,8 @@ def test_files_of_others_are_left_alone(tmp_path):
 def test_all_corruptions_are_made_where_none_are_named(frost, capsys):
     pytest.importorskip("cv2")
     main(parse(["digits", "--data", str(frost.parent), "--n", "6"]))
-    made = frost.parent / "Digits-C-recomputed"
+    made = recomputed_folder("digits", frost.parent)
+    assert find_corruptions("digits", frost.parent).names == tuple(CORRUPTIONS)
     assert {path.stem for path in made.glob("*.npy")} == {*CORRUPTIONS, "labels"}
     printed = capsys.readouterr()
     assert "19/19 speckle_noise" in printed.err

@@ -6,10 +6,19 @@ import numpy as np
 import pytest
 import torch
 
+from vision.corruptions import CORRUPTIONS
 from vision.data import find_corruptions, load_images
+from vision.data.corrupted import published_corruptions
+from vision.data.manifest import STANDARD
 
 N = 10_000
 """Test images of CIFAR."""
+
+
+@pytest.fixture(autouse=True)
+def two_are_standard(monkeypatch):
+    """Files of two corruptions are enough here."""
+    monkeypatch.setattr("vision.data.manifest.STANDARD", ("fog", "snow"))
 
 
 def write_array(path, rows, side=8):
@@ -22,21 +31,30 @@ def write_array(path, rows, side=8):
     return path
 
 
-def write_recomputed(folder, *, dataset="cifar100", n=6, severities=(1, 3), names=("fog", "snow"), side=8):
+def write_recomputed(
+    folder, *, dataset="cifar100", n=6, severities=(1, 3), names=("fog", "snow"), side=8, asked=None
+):
     for name in names:
         write_array(folder / f"{name}.npy", n * len(severities), side)
-    manifest = {"recomputed": True, "dataset": dataset, "n": n, "severities": severities, "seed": 0}
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"corruptions": names}))
+    manifest = {"recomputed": True, "dataset": dataset, "n": n, "side": side, "severities": severities, "seed": 0}
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"asked": asked or names, "corruptions": names}))
+
+
+def write_published(folder, *names, **manifest):
+    """Arrays of CIFAR's test images; with a manifest if there is something to say."""
+    for name in names:
+        write_array(folder / f"{name}.npy", 5 * N)
+    if manifest:
+        (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.mark.parametrize(("dataset", "folder"), [("cifar10", "CIFAR-10-C"), ("cifar100", "CIFAR-100-C")])
 def test_published_arrays(dataset, folder, tmp_path):
-    for name in ("fog", "brightness"):
-        write_array(tmp_path / folder / f"{name}.npy", 5 * N)
+    write_published(tmp_path / folder, "snow", "fog")
     np.save(tmp_path / folder / "labels.npy", np.zeros(5 * N, np.int64))
     found = find_corruptions(dataset, tmp_path)
     assert (found.dataset, found.folder, found.n, found.side) == (dataset, tmp_path / folder, N, 8)
-    assert (found.names, found.severities) == (("brightness", "fog"), (1, 2, 3, 4, 5))
+    assert (found.names, found.severities) == (("fog", "snow"), (1, 2, 3, 4, 5))
     assert found.aligned
     assert not found.recomputed
     for severity in found.severities:
@@ -103,7 +121,7 @@ def test_published_sets_come_first(tmp_path, write_picture):
     assert find_corruptions("cifar100", tmp_path).recomputed
     write_tree(tmp_path / "cifar100_c", write_picture, side=32)
     assert find_corruptions("cifar100", tmp_path).folder.name == "cifar100_c"
-    write_array(tmp_path / "CIFAR-100-C/fog.npy", 5 * N)
+    write_published(tmp_path / "CIFAR-100-C", "fog", "snow")
     assert find_corruptions("cifar100", tmp_path).folder.name == "CIFAR-100-C"
 
 
@@ -136,15 +154,15 @@ def test_arrays_of_other_shapes_are_refused(rows, side, told, tmp_path):
 
 
 def test_a_cut_array_is_refused(tmp_path):
-    path = write_array(tmp_path / "CIFAR-10-C/fog.npy", 5 * N)
-    with path.open("r+b") as file:
+    write_published(tmp_path / "CIFAR-10-C", "fog", "snow")
+    with (tmp_path / "CIFAR-10-C/fog.npy").open("r+b") as file:
         file.truncate(1000)
     with pytest.raises(ValueError, match=r"fog\.npy must be a whole \.npy file"):
         find_corruptions("cifar10", tmp_path)
 
 
 def test_other_types_are_refused(tmp_path):
-    (tmp_path / "CIFAR-10-C").mkdir()
+    write_published(tmp_path / "CIFAR-10-C", "snow")
     np.save(tmp_path / "CIFAR-10-C/fog.npy", np.zeros((5, 2, 2, 3)))
     with pytest.raises(ValueError, match=r"got float64 \[5, 2, 2, 3\]"):
         find_corruptions("cifar10", tmp_path)
@@ -153,17 +171,17 @@ def test_other_types_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        ("unfinished", r"must have a manifest\.json, which is written last: it is unfinished"),
+        ("silent", r"must have a manifest\.json, which is written first: it is damaged"),
         ("other", "must be of dataset 'cifar100', got 'cifar10'"),
         ("no json", r"manifest\.json must be JSON, but cannot be read"),
         ("missing", r"snow\.npy must be a whole \.npy file"),
         ("short", r"fog\.npy must be bytes of shape \[12, side"),
     ],
 )
-def test_unfinished_recomputed_sets_are_refused(damage, told, tmp_path):
+def test_damaged_recomputed_sets_are_refused(damage, told, tmp_path):
     folder = tmp_path / "CIFAR-100-C-recomputed"
     write_recomputed(folder, dataset="cifar10" if damage == "other" else "cifar100")
-    if damage == "unfinished":
+    if damage == "silent":
         (folder / "manifest.json").unlink()
     elif damage == "no json":
         (folder / "manifest.json").write_text('{"n": 6')
@@ -173,6 +191,61 @@ def test_unfinished_recomputed_sets_are_refused(damage, told, tmp_path):
         write_array(folder / "fog.npy", 6)
     with pytest.raises(ValueError, match=told):
         find_corruptions("cifar100", tmp_path)
+
+
+def test_a_recomputed_set_that_is_not_finished_is_refused_with_the_command_that_finishes_it(tmp_path):
+    folder = tmp_path / "CIFAR-100-C-recomputed"
+    write_recomputed(folder, asked=("fog", "snow", "frost"))
+    with pytest.raises(
+        ValueError, match="all corruptions that were asked for, but frost are not made yet"
+    ) as error:
+        find_corruptions("cifar100", tmp_path)
+    wanted = f"cifar100 --data {tmp_path} --n 6 --severities 1 3 --seed 0 --names frost"
+    assert f"give the same command again, or `python -m vision.corruptions {wanted}`" in str(error.value)
+
+
+def test_a_recomputed_set_may_be_of_fewer_that_were_asked_for(tmp_path):
+    write_recomputed(tmp_path / "CIFAR-100-C-recomputed", names=("fog",))
+    assert find_corruptions("cifar100", tmp_path).names == ("fog",)
+
+
+def test_a_published_set_has_the_standard_ones_unless_it_says_which_are_meant(tmp_path):
+    folder = tmp_path / "CIFAR-100-C"
+    write_published(folder, "fog", "spatter")
+    with pytest.raises(ValueError, match="must hold the 2 standard corruptions, but snow are missing; unpack") as e:
+        find_corruptions("cifar100", tmp_path)
+    assert '{"dataset": "cifar100", "asked": ["fog", "spatter"]}' in str(e.value)
+    write_published(folder, dataset="cifar100", asked=["fog"])
+    found = find_corruptions("cifar100", tmp_path)
+    assert (found.names, found.recomputed, found.severities) == (("fog",), False, (1, 2, 3, 4, 5))
+    write_published(folder, dataset="cifar100", asked=["fog", "frost"])
+    with pytest.raises(ValueError, match="must hold the 2 corruptions that its manifest asks for, but frost are"):
+        find_corruptions("cifar100", tmp_path)
+
+
+def test_published_names():
+    assert [len(published_corruptions(name)) for name in ("cifar10", "tiny-imagenet", "digits")] == [19, 15, 19]
+    assert published_corruptions("cifar100") == tuple(CORRUPTIONS)
+    assert tuple(name for name, corruption in CORRUPTIONS.items() if corruption.standard) == STANDARD
+
+
+def test_the_digest_tells_sets_of_the_same_shape_apart(tmp_path, write_picture):
+    folder = tmp_path / "CIFAR-100-C-recomputed"
+    write_recomputed(folder)
+    found = find_corruptions("cifar100", tmp_path)
+    first, third = found.digest(1), found.digest(3)
+    assert first != third
+    array = np.load(folder / "snow.npy")
+    array[7, 0, 0, 0] += 1  # of six images at severity 1 and six at 3
+    np.save(folder / "snow.npy", array)
+    assert (found.digest(1) == first, found.digest(3) == third) == (True, False)
+    with pytest.raises(ValueError, match="at the severities 1, 3, got 'fog' at 2"):
+        found.digest(2)
+    write_tree(tmp_path / "Tiny-ImageNet-C", write_picture)
+    tree = find_corruptions("tiny-imagenet", tmp_path)
+    before = tree.digest(2)
+    write_picture(tmp_path / "Tiny-ImageNet-C/fog/2/n02/test_0.JPEG", 99, (64, 64))
+    assert tree.digest(2) != before
 
 
 @pytest.mark.parametrize(
@@ -225,5 +298,6 @@ def test_aligned_with_the_real_test_split(real_data):
     clean = load_images("cifar100", root, "test").pixels
     folder = root / "CIFAR-100-C"
     folder.mkdir()
+    (folder / "manifest.json").write_text('{"dataset": "cifar100", "asked": ["none"]}')
     np.save(folder / "none.npy", np.tile(clean.permute(0, 2, 3, 1).numpy(), (5, 1, 1, 1)))
     assert torch.equal(find_corruptions("cifar100", root).load("none", 4), clean)

@@ -6,15 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from training import run_command
+from training.run import weights_name
+from vision.assembly import image_pairs
 from vision.config import VisionConfig
+from vision.corruptions.command import main as corrupt_digits
+from vision.corruptions.command import parse as parse_corruptions
 from vision.data import load_images
+from vision.evaluate import collisions
 from vision.evaluate.__main__ import main, parse
 from vision.evaluate.load import fresh_encoder, load_encoder, read_config
 from vision.evaluate.record import flat_names
 
 pytestmark = pytest.mark.usefixtures("small_backbone")
+KEPT = weights_name(3)
 CONFIG = VisionConfig(
     dataset="digits",
     n_pairs=64,
@@ -39,7 +46,7 @@ def run(tmp_path):
     (folder / "weights").mkdir(parents=True)
     stamp = {"experiment": "vision", "config": replace(CONFIG, data=tmp_path).record()}
     (folder / "config.json").write_text(json.dumps(stamp))
-    for seed, name in ((5, "model.pt"), (6, "weights/update-00000003.pt")):
+    for seed, name in ((5, "model.pt"), (6, f"weights/{KEPT}")):
         torch.save(fresh_encoder(replace(CONFIG, seed=seed)).state_dict(), folder / name)
     return folder
 
@@ -87,17 +94,32 @@ def test_what_is_there_is_kept_and_not_measured_again(run, capsys, monkeypatch):
 
 def test_other_weights_are_told_apart(run):
     evaluated(run, "--measures", "knn", "--knn-k", "5")
-    found = evaluated(run, "--measures", "knn", "--knn-k", "5", "--weights", "update-00000003.pt")
-    assert [record["weights"] for record in found["records"]] == ["model.pt", "update-00000003.pt"]
+    found = evaluated(run, "--measures", "knn", "--knn-k", "5", "--weights", KEPT)
+    assert [record["weights"] for record in found["records"]] == ["model.pt", KEPT]
     assert found["records"][0]["values"] != found["records"][1]["values"]
     assert found["knn_k_5_top1"] == found["records"][0]["values"]["top1"]
-    path = str(run / "weights/update-00000003.pt")
+    path = str(run / f"weights/{KEPT}")
     assert evaluated(run, "--measures", "knn", "--knn-k", "5", "--weights", path) == found
+
+
+def test_results_on_images_that_are_no_more_are_measured_anew(run, monkeypatch, capsys):
+    first = evaluated(run, "--measures", "knn", "geometry")
+    evaluated(run, "--measures", "knn", "geometry", "--data", str(run))
+    assert "now" not in capsys.readouterr().out.rsplit("measured", 1)[1], "the same images at another place"
+    darker = {split: load_images("digits", run, split) for split in ("train", "test")}
+    darker["test"] = replace(darker["test"], pixels=darker["test"].pixels // 2, digest="of darker images")
+    monkeypatch.setattr("vision.evaluate.tasks.load_images", lambda *given: darker[given[2]])
+    second = evaluated(run, "--measures", "geometry")
+    assert first["geometry_alignment"] != second["geometry_alignment"]
+    assert [record["images_sha256"]["test"] for record in second["records"]] == [
+        first["records"][0]["images_sha256"]["test"],
+        "of darker images",
+    ]
 
 
 def test_results_of_weights_that_are_no_more_are_dropped(run):
     evaluated(run, "--measures", "knn", "--knn-k", "5", "6")
-    (run / "weights/update-00000003.pt").replace(run / "model.pt")  # the run was made anew
+    (run / f"weights/{KEPT}").replace(run / "model.pt")  # the run was made anew
     found = evaluated(run, "--measures", "knn", "--knn-k", "5")
     assert [record["setting"]["k"] for record in found["records"]] == [5]
 
@@ -127,6 +149,7 @@ def test_corruptions_are_those_of_the_images_that_the_run_was_tested_on(run, tmp
     clean = load_images("digits", tmp_path, "test").pixels.permute(0, 2, 3, 1).numpy()
     for name, severities in (("darker", [clean // s for s in range(1, 6)]), ("same", [clean] * 5)):
         np.save(folder / f"{name}.npy", np.concatenate(severities))
+    (folder / "manifest.json").write_text(json.dumps({"dataset": "digits", "asked": ["darker", "same"]}))
     found = evaluated(run, "--measures", "corrupted", "--severity", "1", "2")
     kinds = [(record["measure"], record["setting"]["severity"]) for record in found["records"]]
     both = ("among_corruptions", "across_corruption")
@@ -136,7 +159,72 @@ def test_corruptions_are_those_of_the_images_that_the_run_was_tested_on(run, tmp
     assert across["values"]["by_corruption"].keys() == {"darker", "same"}
     assert across["values"]["by_corruption"]["same"] > 0.8
     assert not across["settings"]["recomputed"]
-    assert found["among_corruptions_severity_2_recall_at_1"] == found["records"][2]["values"]["recall_at_1"]
+    name = "among_corruptions_n_corruptions_2_severity_2_recall_at_1"
+    assert found[name] == found["records"][2]["values"]["recall_at_1"]
+
+
+def test_recomputed_corruptions_are_called_so(run, tmp_path, capsys):
+    words = ["digits", "--data", str(tmp_path), "--severities", "1", "--workers", "1"]
+    corrupt_digits(parse_corruptions([*words, "--n", "20", "--names", "fog", "contrast"]))
+    found = evaluated(run, "--measures", "corrupted")
+    name = "among_corruptions_recomputed_n_corruptions_2_n_images_20_recall_at_1"
+    assert found[name] == found["records"][0]["values"]["recall_at_1"]
+    assert "across_corruption_recomputed_n_corruptions_2_n_images_20_recall_at_1" in found
+    assert all("recomputed" in name for name in found if "recall_at_1" in name)
+    assert "recomputed, n corruptions 2, n images 20, severity 1, seed 0" in capsys.readouterr().out
+    assert found["records"][0]["settings"]["corruptions"] == ["fog", "contrast"]
+
+    assert evaluated(run, "--measures", "corrupted") == found
+    assert "before" in capsys.readouterr().out
+    corrupt_digits(
+        parse_corruptions([*words, "--n", "20", "--seed", "1", "--overwrite", "--names", "fog", "contrast"])
+    )
+    others = evaluated(run, "--measures", "corrupted")
+    assert "before" not in capsys.readouterr().out, "another set of the same shape"
+    assert len(others["records"]) == 2
+    assert others["records"][0]["images_sha256"] != found["records"][0]["images_sha256"]
+
+
+def test_corruptions_of_a_folder_have_the_side_that_they_were_made_at(run, tmp_path):
+    for i in range(4):
+        for split in ("train", "val"):
+            path = tmp_path / "pictures" / split / "ab"[i % 2] / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 40), (60 * i, 255 - 60 * i, 30)).save(path)
+    config = replace(CONFIG, dataset="folder", data=tmp_path / "pictures", n_pairs=None, n_test=None)
+    (run / "config.json").write_text(json.dumps({"experiment": "vision", "config": config.record()}))
+    words = ["folder", "--data", str(config.data), "--side", "32", "--severities", "1", "--workers", "1"]
+    corrupt_digits(parse_corruptions([*words, "--names", "brightness", "contrast"]))
+    found = evaluated(run, "--measures", "corrupted")
+    assert [record["settings"]["n_images"] for record in found["records"]] == [4, 4]
+    assert {record["settings"]["size"] for record in found["records"]} == {16}
+
+
+def test_collisions_are_those_of_the_plan_that_the_run_makes(run, tmp_path):
+    """With batch normalisation as in its training, which an evaluation must not move."""
+    config = replace(CONFIG, data=tmp_path, selection="spectral", feature_mode="train", embed_batch_size=16)
+    (run / "config.json").write_text(json.dumps({"experiment": "vision", "config": config.record()}))
+    found = evaluated(run, "--measures", "knn", "collisions", "--seed", "4", "--knn-k", "5")["records"]
+    train = load_images("digits", tmp_path, "train").subset(64)
+    plans = {}
+    for mode in ("train", "eval"):
+        like = replace(config, seed=4, feature_mode=mode)
+        pairs = image_pairs(load_encoder(run)[1], train, like)
+        plans[mode] = like.rule().plan(64, 8, seed=4, epoch=0, embed=pairs.embed).batches
+    assert not torch.equal(plans["train"], plans["eval"])
+    assert found[1]["values"] == collisions(plans["train"], train.labels).values()
+    after = evaluated(run, "--measures", "collisions", "knn", "--seed", "4", "--knn-k", "5", "--overwrite")[
+        "records"
+    ]
+    assert {record["measure"]: record["values"] for record in after} == {
+        record["measure"]: record["values"] for record in found
+    }
+
+
+def test_all_vote_where_there_are_fewer_than_200(run):
+    found = evaluated(run, "--measures", "knn")
+    assert found["records"][0]["setting"] == {"k": 64, "temperature": 0.1}
+    assert found["knn_top1"] == found["records"][0]["values"]["top1"], "as the run itself calls it"
 
 
 def refused(capsys, *arguments):
@@ -159,8 +247,8 @@ def test_an_unfinished_run_is_refused_unless_it_has_kept_weights(run, capsys):
     (run / "model.pt").unlink()
     told = refused(capsys, run)
     assert "it has not ended yet; finish it by its own command, or take weights kept on the way: --weights" in told
-    assert "update-00000003.pt" in told
-    (run / "weights/update-00000003.pt").unlink()
+    assert KEPT in told
+    (run / f"weights/{KEPT}").unlink()
     assert "it has kept no others" in refused(capsys, run)
     assert "--weights must be a file, but no.pt is none" in refused(capsys, run, "--weights", "no.pt")
 
@@ -177,7 +265,10 @@ def test_weights_of_another_network_are_refused(run, capsys, content):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--measures", "retrieval", "knn"], "k must lie between 1 and the number of training images, 64, got 200"),
+        (
+            ["--measures", "knn", "--knn-k", "200"],
+            "k must lie between 1 and the number of training images, 64, got 200",
+        ),
         (["--measures", "probe", "--label-fraction", "2"], "must lie in (0, 1], got 2.0"),
         (["--measures", "probe", "--label-fraction", "0.01"], "needs a class with two labelled images"),
         (["--measures", "corrupted"], "corruptions of digits are needed in"),

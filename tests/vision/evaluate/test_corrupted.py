@@ -83,7 +83,9 @@ def test_among_corruptions_is_top1_among_the_versions_of_each_image(encoder, cor
     assert [found.u_to_v, found.v_to_u] == pytest.approx(wanted)
     assert found.recall_at_1 == pytest.approx(sum(wanted) / 2)
     assert found.recomputed
-    assert (found.n_images, found.severity, found.corruptions) == (4, 3, NAMES)
+    assert (found.n_images, found.severity, found.corruptions, found.n_corruptions) == (4, 3, NAMES, 3)
+    settings = found.settings()
+    assert (settings["recomputed"], settings["corruptions"], settings["n_corruptions"]) == (True, NAMES, 3)
 
 
 def test_images_do_not_depend_on_each_other(encoder, corrupted, digits, monkeypatch):
@@ -114,7 +116,15 @@ def test_across_corruption_asks_with_the_clean_image(encoder, corrupted, digits)
     assert found.to_corrupted == pytest.approx(sum(to for to, _ in recalls) / 3)
     assert found.from_corrupted == pytest.approx(sum(back for _, back in recalls) / 3)
     assert found.asked == "clean and corrupted"
-    assert (found.n_images, found.recomputed) == (22, True)
+    assert (found.n_images, found.recomputed, found.corruptions) == (22, True, NAMES)
+
+
+def test_the_first_images_of_a_split_may_be_corrupted(encoder, corrupted, digits):
+    few = replace(corrupted, n=20, pixels=digits.pixels[:20])
+    found = across_corruption(encoder, few, digits, severity=1, size=32)
+    first = replace(digits, pixels=digits.pixels[:20], labels=digits.labels[:20])
+    assert found.n_images == 20
+    assert found == across_corruption(encoder, few, first, severity=1, size=32)
 
 
 def test_without_clean_images_corruptions_ask_each_other(encoder, corrupted, digits):
@@ -135,5 +145,9 @@ def test_what_cannot_be_measured_is_refused(encoder, corrupted, digits):
         among_corruptions(encoder, corrupted, digits, severity=2, **settings)
     with pytest.raises(ValueError, match="at least two of them, got noise"):
         among_corruptions(encoder, replace(corrupted, names=("noise",)), digits, severity=1, **settings)
-    with pytest.raises(ValueError, match=r"clean images must be the 64 of the test split .* got 10 of digits"):
+    with pytest.raises(
+        ValueError, match=r"clean images must be the 64 of the test split .* got 10 of digits at 32"
+    ):
         across_corruption(encoder, corrupted, digits.subset(10), severity=1, size=16)
+    with pytest.raises(ValueError, match=r"of digits at 64 pixels, got 64 of digits at 32"):
+        across_corruption(encoder, replace(corrupted, side=64), digits, severity=1, size=16)
