@@ -71,7 +71,7 @@ bench-vision: ## training on images: views, and steps against other recipes, int
 
 results-vision: ## the committed study on CIFAR-100 (needs data/cifar-100-python; an hour of two cores)
 	$(RUN) -m vision.grid cifar100-cpu --selections $(SELECTIONS) --seeds 0 1 2 --workers 2 --out runs/grid
-	$(RUN) -m vision.grid cifar100-cpu --selections shuffled spectral graph osgd --losses sogclr --seeds 0 1 2 --workers 2 --out runs/grid
+	$(RUN) -m vision.grid digits --selections $(SELECTIONS) --losses nt_xent sogclr --seeds 0 1 2 --workers 2 --out runs/grid -- --evaluate-every 1
 	$(RUN) -m figures.table runs/grid
 	$(RUN) -m figures
 	$(RUN) -m figures.readme

@@ -1,5 +1,6 @@
 """What every selection reaches with every loss."""
 
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -41,7 +42,9 @@ def draw(results: pd.DataFrame) -> Figure:
                     if dots.has_xerr:
                         dots[2][0].set_linestyle(kind.dash)
                     named.setdefault(kind.label, dots)
-        axis.set(xlabel=label, yticks=range(len(losses)), yticklabels=losses, ylim=(len(losses) - 0.5, -0.5))
+        axis.set(
+            xlabel=fill(label, 17), yticks=range(len(losses)), yticklabels=losses, ylim=(len(losses) - 0.5, -0.5)
+        )
     legend_above(figure, {kind.label: named[kind.label] for kind, _ in arms if kind.label in named})
     return below(figure, caption(results))
 

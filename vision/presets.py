@@ -41,9 +41,9 @@ CATALOGUE: dict[str, Preset[VisionConfig]] = {
         title="the digits of scikit-learn",
         command="python -m vision.train digits --selection shuffled",
         cost="30 s of one CPU core, 0.18 s an update (spectral and osgd: 45 s)",
-        reached="recall@1 among 360 held-out digits, mean and standard deviation of seeds 0-2: untrained 0.172 "
-        "(0.010), shuffled 0.462 (0.008), spectral 0.423 (0.014); k nearest neighbours and a linear probe, which "
-        "it measures too: not measured yet",
+        reached="mean and standard deviation of seeds 0-2, recall@1 among 360 held-out digits, k nearest "
+        "neighbours, linear probe: shuffled 0.459 (0.027), 0.806 (0.027), 0.932 (0.008); spectral 0.445 (0.018), "
+        "0.730 (0.049), 0.942 (0.012); untrained recall@1 0.172 (0.010)",
         config=VisionConfig(
             dataset="digits",
             n_pairs=1408,  # 44 batches of 32, so that a fixed partition exists
@@ -76,6 +76,9 @@ CATALOGUE: dict[str, Preset[VisionConfig]] = {
         title="a fifth of CIFAR-100, 2 epochs with ImageNet's first layers",
         command="python -m vision.train cifar100-cpu --selection graph",
         cost="three minutes of one CPU core",
+        reached="mean and standard deviation of seeds 0-2, k nearest neighbours and linear probe: shuffled 0.107 "
+        "(0.003) and 0.149 (0.004), graph 0.105 (0.003) and 0.146 (0.004), spectral 0.105 (0.001) and 0.134 "
+        "(0.007); untrained k nearest neighbours 0.101 (0.005)",
         differs="from cifar100, for a CPU: a fifth of the images, ImageNet's first layers, which are a 15th of "
         "the work, 624 updates",
         config=VisionConfig(
