@@ -22,6 +22,14 @@ UPDATES = 120
 TESTS = Path(__file__).parent.parent
 
 
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal():
+    """In the background, as under nohup, a shell has SIGINT ignored, which stays so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def train(folder, **told):
     return worker.train("spectral", folder=folder, checkpoint_every=0, **told)
 
