@@ -69,9 +69,11 @@ bench-vision: ## training on images: views, and steps against other recipes, int
 	$(RUN) -m benchmarks.vision
 	$(RUN) -m figures.readme
 
-results-vision: ## the committed study on CIFAR-100 (needs data/cifar-100-python; an hour of two cores)
+results-vision: ## the committed studies on images (needs data/cifar-100-python, data/imagenet-c-frost; an hour of two cores)
 	$(RUN) -m vision.grid cifar100-cpu --selections $(SELECTIONS) --seeds 0 1 2 --workers 2 --out runs/grid
 	$(RUN) -m vision.grid digits --selections $(SELECTIONS) --losses nt_xent sogclr --seeds 0 1 2 --workers 2 --out runs/grid -- --evaluate-every 1
+	$(RUN) -m vision.corruptions cifar100 --n 1000 --severities 1 3
+	for run in runs/grid/cifar100-cpu/*/*/seed-*; do $(RUN) -m vision.evaluate $$run --measures corrupted || exit 1; done
 	$(RUN) -m figures.table runs/grid
 	$(RUN) -m figures
 	$(RUN) -m figures.readme

@@ -24,6 +24,7 @@ import torch
 import tyro
 from torch import Tensor
 
+from batching.cli import cli
 from training import run_command
 from training.run import write_json
 from vision.config import VisionConfig
@@ -150,13 +151,7 @@ def _check_target(asked: ExportConfig) -> None:
 
 def parse(argv: Sequence[str]) -> ExportConfig:
     """The configuration that a command line asks for."""
-    return tyro.cli(
-        ExportConfig,
-        args=list(argv),
-        prog="python -m vision.export",
-        description=__doc__,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    return cli(ExportConfig, argv, prog="python -m vision.export", description=__doc__)
 
 
 if __name__ == "__main__":

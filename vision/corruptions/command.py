@@ -13,6 +13,7 @@ import tyro
 from jaxtyping import UInt8
 from tqdm import tqdm
 
+from batching.cli import cli
 from vision.corruptions.folder import CorruptedSet
 from vision.corruptions.pictures import FOLDER
 from vision.corruptions.recipes import RECIPES
@@ -28,7 +29,7 @@ _AT_ONCE = 512
 class CorruptionConfig:
     """Corrupt the test images of a data set, and write them down as CIFAR-C's files are written."""
 
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """cifar10, cifar100, tiny-imagenet, digits or folder."""
     data: Path = Path("data")
     """Folder of the data sets, and of imagenet-c-frost with the pictures of frost."""
@@ -52,7 +53,7 @@ class CorruptionConfig:
 
 def parse(argv: Sequence[str]) -> CorruptionConfig:
     """The configuration that a command line asks for."""
-    return tyro.cli(CorruptionConfig, args=argv, prog="python -m vision.corruptions")
+    return cli(CorruptionConfig, argv, prog="python -m vision.corruptions")
 
 
 def main(config: CorruptionConfig) -> CorruptedSet:

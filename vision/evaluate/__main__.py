@@ -12,8 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import tyro
-
+from batching.cli import cli
 from training import aligned, resolve_device, run_command
 from vision.evaluate.load import WEIGHTS, digest, load_encoder, weights_path
 from vision.evaluate.record import Evaluations
@@ -61,13 +60,7 @@ def _rows(measure: str, setting: str, values: dict[str, Any], note: str) -> list
 
 def parse(argv: Sequence[str]) -> EvaluationConfig:
     """The configuration that a command line asks for."""
-    return tyro.cli(
-        EvaluationConfig,
-        args=list(argv),
-        prog="python -m vision.evaluate",
-        description=__doc__,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    return cli(EvaluationConfig, argv, prog="python -m vision.evaluate", description=__doc__)
 
 
 if __name__ == "__main__":
