@@ -1,11 +1,15 @@
-"""What a run on texts is made of, checked as soon as it is written down, and the presets."""
+"""What a run on texts is made of, checked as soon as it is written down."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from typing_extensions import override
 
+from text.augmentation import Augmentation
+from text.data import DATASETS, OnProblem
+from text.evaluate import QuickMeasure
+from text.model import Attention, Pooling, Precision
 from training.config import UNBOUNDED, LossName, Ranges, TrainingConfig
 
 
@@ -16,32 +20,77 @@ class TextConfig(TrainingConfig):
     RANGES: ClassVar[Ranges] = {
         **TrainingConfig.RANGES,
         "n_pairs": (2, UNBOUNDED),
-        "vocabulary_size": (1, UNBOUNDED),
+        "n_test": (2, UNBOUNDED),
+        "n_negatives": (0, UNBOUNDED),
         "max_tokens": (3, UNBOUNDED),
+        "query_tokens": (3, UNBOUNDED),
+        "vocabulary_size": (1, UNBOUNDED),
         "layers": (1, UNBOUNDED),
         "hidden": (2, UNBOUNDED),
         "heads": (1, UNBOUNDED),
+        "intermediate": (1, UNBOUNDED),
         "dropout": (0, 0.9),
+        "embed_batch_size": (1, UNBOUNDED),
+        "epochs": (1, UNBOUNDED),
+        "evaluate_every": (0, UNBOUNDED),
     }
     USUAL_TEMPERATURES: ClassVar[str] = "0.02 to 0.1 is usual on texts"
 
+    dataset: str = "docstrings"
+    """Texts to train on: docstrings (come with Python), msmarco, msmarco-sample, beir (a folder), pairs (a TSV, JSONL
+    or Parquet file of queries and passages), or sentences (a file with one in each line, each its own positive)."""
     data: Path | None = None
-    """Folder of Python files whose docstrings are read; the standard library of this Python if left out."""
+    """Where they lie: the folder of the data sets, or the file or folder itself for beir, pairs, sentences and
+    docstrings. None for data/, and for the standard library of this Python."""
+    on_problem: OnProblem = "refuse"
+    """What becomes of lines that cannot be read, unknown ids and empty texts: refuse them all with file and line, or
+    skip and count them."""
     n_pairs: int | None = None
-    """Training pairs, a fixed random choice; None for as many as make whole batches."""
-    vocabulary_size: int = 4096
-    """Word pieces, at most."""
-    max_tokens: int = 64
-    """Tokens of a text that are read; the rest is cut off."""
+    """Training queries, a fixed random choice; None for as many as make whole batches. A query and one of its
+    passages are one pair."""
+    n_test: int | None = None
+    """Test queries, likewise; None for all."""
+    positives: Literal["drawn", "first"] = "drawn"
+    """Of several passages that answer a query: one is drawn anew in each epoch, or the first is always taken."""
+    apart_ids: bool = False
+    """Pairs that share a text never share a batch; in any case they are no negatives of each other."""
+    hard_negatives: Path | None = None
+    """File of hard negatives for the queries, as sentence-transformers publishes them for MS MARCO: JSONL with qid,
+    pos and neg. None for those that the data set itself brings."""
+    n_negatives: int = 0
+    """Hard negatives of each pair, drawn anew in each epoch, for losses that take more keys."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
+    model: Path | None = None
+    """Folder of an encoder as transformers or sentence-transformers writes it; None for a new BERT of the shape
+    below, with a vocabulary of the training texts."""
+    fresh: bool = False
+    """Take shape and tokeniser of the model, but random weights."""
+    pooling: Pooling = "mean"
+    """What becomes the embedding: the mean over the tokens, or the first token."""
+    vocabulary_size: int = 4096
+    """Word pieces, at most, without a model."""
+    max_tokens: int = 64
+    """Tokens of a passage that are read; the rest is cut off."""
+    query_tokens: int | None = None
+    """Of a query; None for as many."""
     layers: int = 1
-    """Of the transformer."""
+    """Of the transformer, without a model."""
     hidden: int = 256
-    """Width of the transformer, and of the embeddings."""
+    """Width of the transformer, and of the embeddings, without a model."""
     heads: int = 4
-    """Of its attention; they divide its width."""
+    """Of its attention, without a model; they divide its width."""
+    intermediate: int | None = None
+    """Width inside its feed-forward layers, without a model; None for that of the transformer."""
     dropout: float = 0.1
     """Part of the activations that is dropped in training."""
+    precision: Precision = "float32"
+    """What the transformer computes in; weights, embeddings and the loss are float32."""
+    attention: Attention = "auto"
+    """How texts of unequal lengths go through a BERT: packed (no padding anywhere), padded (for every model), or auto,
+    which is packed where the model allows it."""
+    compile: bool = False
+    """Compile the transformer with torch.compile: minutes at the start, faster steps after it."""
 
     candidates: int | None = 32
     keep: int = 8
@@ -50,64 +99,35 @@ class TextConfig(TrainingConfig):
     loss: LossName = "clip"
     temperature: float = 0.05
     batch_size: int = 64
-    updates: int = 100
+    epochs: int = 1
+    """How long to train; an epoch has as many updates as there are full batches (full and all: one)."""
+    updates: int | None = None
+    """How long to train, in updates; replaces --epochs."""
     learning_rate: float = 1e-3
+    schedule: Literal["cosine", "linear"] = "cosine"
+    """How the learning rate falls to 0 after its peak."""
     warmup: float = 0.1
     weight_decay: float = 0.01
     """Of all weights, in AdamW."""
+    embed_batch_size: int = 256
+    """Pairs at a time when batches are chosen, and texts when retrieval is measured."""
 
-    log_every: int = 25
-    """Updates between two lines of metrics.jsonl, each with the MRR@10 of the validation pairs."""
-    checkpoint_every: int = 50
+    measures: tuple[QuickMeasure, ...] = ("relevant",)
+    """What is measured before training and at its end: retrieval from all passages (full) or from those that are
+    relevant to some test query (relevant), and re-ranking of candidates (rerank)."""
+    evaluate_every: int = 0
+    """Epochs between two measurements on the way, written to metrics.jsonl; 0 for none."""
+    log_every: int = 100
+    checkpoint_every: int = 1000
 
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hidden % self.heads:
+        if self.dataset not in DATASETS:
+            raise ValueError(f"dataset must be one of {', '.join(DATASETS)}, got {self.dataset!r}")
+        if self.model is None and self.hidden % self.heads:
             raise ValueError(f"heads must divide hidden, got {self.heads} and {self.hidden}; take powers of 2")
-
-    def count_pairs(self, available: int) -> int:
-        """How many of the training pairs that there are take part.
-
-        Raises:
-            ValueError: If the selection cannot plan for so many, or there are too few.
-        """
-        if self.batch_size > available:
-            raise ValueError(
-                f"batch_size must be at most the number of training pairs, {available}, got {self.batch_size}; "
-                "lower it, or read a folder with more docstrings"
-            )
-        n_pairs = available // self.batch_size * self.batch_size if self.n_pairs is None else self.n_pairs
-        if n_pairs > available:
-            raise ValueError(f"n_pairs must be at most the number of training pairs, {available}, got {n_pairs}")
-        self.check_sizes(n_pairs)
-        return n_pairs
-
-
-PRESETS: dict[str, TextConfig] = {
-    # python -m text.train docstrings --selection spectral
-    # Python 3.11.7, seeds 0 and 1, 271 test pairs (standard error 0.025): MRR@10 shuffled 0.31 and 0.34, spectral
-    # 0.32 and 0.34, before training 0.11, TF-IDF 0.50. Some 50 CPU seconds, 65 with spectral.
-    "docstrings": TextConfig(),
-    # python -m text.train smoke
-    "smoke": TextConfig(
-        n_pairs=64,
-        vocabulary_size=512,
-        max_tokens=16,
-        hidden=16,
-        heads=2,
-        candidates=8,
-        keep=4,
-        batches_per_pool=4,
-        batch_size=8,
-        updates=6,
-        log_every=1,
-        checkpoint_every=2,
-    ),
-}
-
-DESCRIPTIONS: dict[str, str] = {
-    "docstrings": "The standard library's docstrings, under a minute on 2 cores: MRR@10 from 0.11 to 0.3.",
-    "smoke": "The same with 64 pairs and 6 updates, to see that everything runs.",
-}
-"""One line for each preset, shown by --help."""
+        if self.fresh and self.model is None:
+            raise ValueError("fresh takes the shape of a model, got none; leave fresh out, or give --model")
+        if self.hard_negatives is not None and not self.n_negatives:
+            raise ValueError("hard_negatives are for n_negatives of at least 1, got 0; set --n-negatives")

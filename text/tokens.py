@@ -61,20 +61,26 @@ def build_tokenizer(vocabulary: dict[str, int], max_tokens: int) -> Tokenizer:
     return tokenizer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tokens:
-    """Tokenised texts, one after the other in one array; text i is `ids[offsets[i] : offsets[i + 1]]`."""
+    """Tokenised texts, one after the other in one array; text i is `ids[offsets[i] : offsets[i + 1]]`.
+
+    A batch of texts is one of these, too: nothing is padded until somebody asks for it. Where texts begin is known
+    on the host, so that the size of a batch never has to be asked of a GPU.
+    """
 
     ids: Int[Tensor, " total"]
+    """On the device, or mapped from a file."""
     offsets: Int[Tensor, " texts_plus_one"]
+    """On the host."""
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer, texts: Sequence[str], *, device: torch.device | None = None) -> "Tokens":
+    def of(cls, tokenizer: Tokenizer, texts: Sequence[str]) -> "Tokens":
         """Tokenise texts, once."""
         lists = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
         return cls(
-            torch.tensor([number for numbers in lists for number in numbers], dtype=torch.long, device=device),
-            torch.tensor([0, *accumulate(map(len, lists))], device=device),
+            torch.tensor([number for numbers in lists for number in numbers], dtype=torch.int32),
+            torch.tensor([0, *accumulate(map(len, lists))]),
         )
 
     def __len__(self) -> int:
@@ -83,16 +89,43 @@ class Tokens:
 
     @property
     def lengths(self) -> Int[Tensor, " texts"]:
-        """Tokens of each text."""
+        """Tokens of each text, on the host."""
         return self.offsets.diff()
 
-    def batch(self, index: Int[Tensor, " n"]) -> tuple[Int[Tensor, "n longest"], Bool[Tensor, "n longest"]]:
-        """The texts of these numbers, padded with 0 to the longest of them, and which entries are tokens."""
-        index = index.to(self.offsets.device)
-        begin, end = self.offsets[index], self.offsets[index + 1]
-        position = begin[:, None] + torch.arange(int((end - begin).max()), device=index.device)
-        is_token = position < end[:, None]
-        return torch.where(is_token, self.ids[position.clamp(max=len(self.ids) - 1)], 0), is_token
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest text."""
+        return int(self.lengths.max()) if len(self) else 0
+
+    def to(self, device: torch.device | str) -> "Tokens":
+        """With the tokens on a device."""
+        return Tokens(self.ids.to(device), self.offsets)
+
+    def take(self, index: Int[Tensor, " n"]) -> "Tokens":
+        """The texts of these numbers, in this order."""
+        index = index.cpu()
+        lengths = self.lengths[index]
+        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        shift = (self.offsets[:-1][index] - offsets[:-1]).to(self.ids.device)
+        total = int(offsets[-1])
+        place = torch.arange(total, device=shift.device)
+        place += shift.repeat_interleave(lengths.to(shift.device), output_size=total)
+        return Tokens(self.ids[place], offsets)
+
+    @staticmethod
+    def join(parts: "Sequence[Tokens]") -> "Tokens":
+        """The texts of all, one after the other."""
+        lengths = torch.cat([part.lengths for part in parts])
+        return Tokens(
+            torch.cat([part.ids for part in parts]), torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        )
+
+    def padded(self) -> tuple[Int[Tensor, "texts longest"], Bool[Tensor, "texts longest"]]:
+        """The texts, padded with 0 to the longest of them, and which entries are tokens."""
+        offsets = self.offsets.to(self.ids.device)
+        position = offsets[:-1, None] + torch.arange(self.longest, device=offsets.device)
+        is_token = position < offsets[1:, None]
+        return torch.where(is_token, self.ids[position.clamp(max=len(self.ids) - 1)], 0).long(), is_token
 
 
 def _words(text: str) -> list[str]:
