@@ -9,10 +9,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures import gap_curves, heatmaps, selection_cost, vision_accuracy, vision_batches, vision_losses
+from figures import gap_curves, heatmaps, selection_cost, trained_accuracy, trained_batches, trained_losses
+from figures.experiments import EXPERIMENTS, Experiment
 from figures.folders import read_runs
 from figures.studies import accuracies, first_measure, in_studies
-from figures.style import use_style
+from figures.style import BASELINE_DASHES, use_style
 from figures.table import DATA, STUDY, read_table, synthetic_curves, synthetic_grams, synthetic_results
 
 OUT = Path(__file__).parent / "out"
@@ -30,32 +31,37 @@ def figures_of(results: pd.DataFrame, curves: pd.DataFrame, grams: pd.DataFrame)
         yield f"heatmaps_{_sizes(rows)}", heatmaps.draw(rows)
 
 
-def vision_figures(results: pd.DataFrame, curves: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+def trained_figures(
+    results: pd.DataFrame, curves: pd.DataFrame, experiment: Experiment
+) -> Iterator[tuple[str, Figure]]:
     """Name and figure, for every study of these tables that has the numbers for it.
 
     Args:
-        results: vision_results.csv.
-        curves: vision_curves.csv.
+        results: vision_results.csv or text_results.csv.
+        curves: vision_curves.csv or text_curves.csv.
+        experiment: Which of them.
 
     Raises:
         ValueError: If a curve's run is not among the results.
     """
-    table = in_studies(results)
+    name = experiment.name
+    table = in_studies(results, experiment)
     if lost := sorted(set(curves["run"]) - set(table["run"])):
         raise ValueError(
-            f"every run of vision_curves.csv must be in vision_results.csv, but {', '.join(lost)} are not; "
+            f"every run of {name}_curves.csv must be in {name}_results.csv, but {', '.join(lost)} are not; "
             "`python -m figures.table` writes both"
         )
-    of_runs = table[["run", "study", "title", "guards", "loss"]]
+    baselines = [column for column in table if column.startswith(tuple(BASELINE_DASHES))]
+    of_runs = table[["run", "study", "title", "guards", "loss", *baselines]]
     curves = curves.drop(columns=["guards", "loss"]).merge(of_runs, on="run", sort=False)
     for study, rows in curves.groupby("study", sort=True):
-        if first_measure(rows) is not None:
-            yield f"vision_accuracy_{study}", vision_accuracy.draw(rows)
-        if vision_batches.shows(rows):
-            yield f"vision_batches_{study}", vision_batches.draw(rows)
+        if first_measure(rows, experiment) is not None:
+            yield f"{name}_accuracy_{study}", trained_accuracy.draw(rows, experiment)
+        if trained_batches.shows(rows, experiment):
+            yield f"{name}_batches_{study}", trained_batches.draw(rows, experiment)
     for study, rows in table.groupby("study", sort=True):
-        if accuracies(rows):
-            yield f"vision_losses_{study}", vision_losses.draw(rows)
+        if accuracies(rows, experiment):
+            yield f"{name}_losses_{study}", trained_losses.draw(rows, experiment)
 
 
 def save(figure: Figure, folder: Path, name: str, *, pdf: bool = True) -> None:
@@ -80,31 +86,40 @@ def main(arguments: Sequence[str]) -> None:
         _draw_runs(options.run)
         return
     names = ("synthetic_results", "synthetic_curves", "synthetic_grams")
-    missing = [f"{name}.csv" for name in names if not (DATA / f"{name}.csv").exists()]
-    if missing:
-        sys.stderr.write(
-            f"error: {', '.join(missing)} must be in figures/data; `make results` makes them (CPU, minutes)\n"
-        )
+    if missing := _missing(names):
+        sys.stderr.write(f"error: {missing} must be in figures/data; `make results` makes them (CPU, minutes)\n")
         raise SystemExit(2)
-    tables = [pd.read_csv(DATA / f"{name}.csv") for name in names]
-    for name, figure in figures_of(*tables):
+    for name, figure in _committed(names):
         save(figure, options.out, name)
         sys.stdout.write(f"{options.out / name}.pdf, .png\n")
+
+
+def _committed(synthetic: Sequence[str]) -> Iterator[tuple[str, Figure]]:
+    """Name and figure, for all committed tables; one that is missing is named with the command that makes it."""
+    yield from figures_of(*(pd.read_csv(DATA / f"{name}.csv") for name in synthetic))
     if SELECTION.exists():
-        save(selection_cost.draw(pd.read_csv(SELECTION)), options.out, "selection_cost")
-        sys.stdout.write(f"{options.out / 'selection_cost'}.pdf, .png\n")
-    tables = [DATA / f"{name}.csv" for name in ("vision_results", "vision_curves")]
-    if all(table.exists() for table in tables):
-        for name, figure in vision_figures(*map(read_table, tables)):
-            save(figure, options.out, name)
-            sys.stdout.write(f"{options.out / name}.pdf, .png\n")
+        yield "selection_cost", selection_cost.draw(pd.read_csv(SELECTION))
+    else:
+        sys.stdout.write(f"no figure without {SELECTION.name}; `make bench-selection` makes it\n")
+    for experiment in EXPERIMENTS.values():
+        names = (f"{experiment.name}_results", f"{experiment.name}_curves")
+        if missing := _missing(names):
+            sys.stdout.write(f"no figures without {missing}; `{experiment.command}` makes them\n")
+        else:
+            results, curves = (read_table(DATA / f"{name}.csv") for name in names)
+            yield from trained_figures(results, curves, experiment)
+
+
+def _missing(names: Sequence[str]) -> str:
+    """The tables that are not there."""
+    return ", ".join(f"{name}.csv" for name in names if not (DATA / f"{name}.csv").exists())
 
 
 def _draw_runs(folders: Sequence[Path]) -> None:
     for folder in folders:
-        finished, _ = read_runs([folder])
+        finished = [run for run in read_runs([folder])[0] if run.experiment == "synthetic"]
         if not finished:
-            sys.stderr.write(f"error: --run needs a finished run, but {folder} holds none (no result.json)\n")
+            sys.stderr.write(f"error: --run needs a finished synthetic run, but {folder} holds none\n")
             raise SystemExit(2)
         tables = [make(finished) for make in (synthetic_results, synthetic_curves, synthetic_grams)]
         for name, figure in figures_of(*tables):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from figures.studies import in_studies, measured
+from figures.studies import measured
 
 Records = list[dict[str, Any]]
 _SHUFFLED = ("shuffled", "")
@@ -56,14 +56,13 @@ def effects(results: pd.DataFrame) -> pd.DataFrame:
     result) count once, as their mean.
 
     Args:
-        results: vision_results.csv.
+        results: A table of results, as `studies.in_studies` gives it.
 
     Returns:
         Columns study, loss, selection, guards, measure, mean, low, high, n. The interval of n = 1 is nan.
     """
-    table = results if "study" in results else in_studies(results)
-    names = measured(table)
-    arms = grouped(table.to_dict("records"), "study", "loss", "selection", "guards")
+    names = measured(results)
+    arms = grouped(results.to_dict("records"), "study", "loss", "selection", "guards")
     rows = []
     for (study, loss, *arm), own in sorted(arms.items()):
         shuffled = arms.get((study, loss, *_SHUFFLED))
@@ -83,7 +82,7 @@ def along(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
     """How a measure goes on: mean and 95 % interval over the seeds at each update that all seeds have.
 
     Args:
-        rows: Those of vision_curves.csv of one arm.
+        rows: Those of a table of curves, of one arm.
         measure: A column.
 
     Returns:

@@ -11,6 +11,7 @@ _PICKED = frozenset(("effective-rank", "ordered", "rho", "jest"))
 
 KNOBS: dict[str, Any] = {
     "apart_labels": False,
+    "apart_ids": False,
     "max_similarity": None,
     "skip_nearest": 0,
     "communities": None,

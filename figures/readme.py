@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from figures.experiments import EXPERIMENTS
 from figures.style import SELECTION_LOOKS
 from figures.table import DATA, read_table
-from figures.vision_summary import vision_table
+from figures.trained_summary import trained_table
 
 ROOT = Path(__file__).parent.parent
 SHOWN = (
@@ -184,8 +185,10 @@ def filled(text: str) -> str:
         results = ROOT / "benchmarks" / "results" / f"{file}.csv"
         if results.exists():
             blocks[name] = table(pd.read_csv(results))
-    if (vision := DATA / "vision_results.csv").exists():
-        blocks["vision"] = vision_table(read_table(vision))
+    for name, experiment in EXPERIMENTS.items():
+        file = DATA / f"{name}_results.csv"
+        missing = f"`{experiment.command}` makes this table."
+        blocks[name] = trained_table(read_table(file), experiment) if file.exists() else missing
     for name, block in blocks.items():
         pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
         text = re.sub(pattern, lambda found, block=block: f"{found[1]}{block}\n{found[2]}", text, flags=re.DOTALL)

@@ -6,27 +6,35 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from figures.experiments import NOT_TRAINED, Experiment
 from figures.guards import KNOBS, PRESET_KNOBS, heeds
 from figures.trained import PROVENANCE
 
-MEASURES = {
-    "probe_top1": "linear probe",
-    "knn_top1": "nearest neighbours",
-    "recall_at_1": "recall@1",
-}
-"""Accuracies, the one that tells most first."""
-
 _ARM = ("selection", "guards", "loss", "loss_settings", *KNOBS, *PRESET_KNOBS, "teacher_sha256", "reference_sha256")
-_CHANGES_NOTHING = ("data", "log_every", "checkpoint_every", "evaluate_every", "keep_every", "measures")
+_CHANGES_NOTHING = (
+    "data",
+    "log_every",
+    "checkpoint_every",
+    "evaluate_every",
+    "keep_every",
+    "measures",
+    "baselines",
+)
 _LENGTH = ("epochs", "updates")
+_NAMED = ("n_pairs", "batch_size", "temperature", "length")
+"""What the name of every study tells, behind what is trained on what."""
 _COUNTS = ("updates_taken", "updates_per_epoch", "pairs_seen", "n_train", "n_test")
 
 
-def in_studies(results: pd.DataFrame) -> pd.DataFrame:
-    """vision_results.csv with the studies and the arms of its runs.
+def in_studies(results: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """Results with the studies and the arms of its runs.
 
     The runs of a study differ in nothing but selection, its knobs, loss, loss settings, seed, and what changes no
     result (where data lie, how often is logged); they ran on one kind of device.
+
+    Args:
+        results: vision_results.csv or text_results.csv.
+        experiment: Which of them.
 
     Returns:
         The table, with `study`, a word for file names, `title`, the same for people, `guards` that also tell apart
@@ -37,9 +45,9 @@ def in_studies(results: pd.DataFrame) -> pd.DataFrame:
     if "loss_settings" in table:
         both = zip(table["loss"], table["loss_settings"].map(_word), strict=True)
         table["loss"] = [f"{loss} ({given})" if given else loss for loss, given in both]
-    keys = _telling(table)
+    keys = _telling(table, experiment)
     groups = keys.groupby(list(keys), sort=False).ngroup()
-    table["study"], table["title"] = _names(keys, groups)
+    table["study"], table["title"] = _names(keys, groups, experiment)
     for knob in PRESET_KNOBS:
         if knob in table:
             table["guards"] = _told_apart(table, knob)
@@ -53,7 +61,9 @@ def measured(table: pd.DataFrame) -> list[str]:
     return [
         name
         for name in between
-        if name not in _COUNTS and not name.startswith("untrained_") and pd.api.types.is_numeric_dtype(table[name])
+        if name not in _COUNTS
+        and not name.startswith((*NOT_TRAINED, "skipped"))
+        and pd.api.types.is_numeric_dtype(table[name])
     ]
 
 
@@ -62,16 +72,14 @@ def has_numbers(table: pd.DataFrame, column: str) -> bool:
     return column in table and bool(table[column].notna().to_numpy().any())
 
 
-def first_measure(table: pd.DataFrame) -> str | None:
-    """The first of `MEASURES` that there are numbers of."""
-    return next((name for name in MEASURES if has_numbers(table, name)), None)
+def first_measure(table: pd.DataFrame, experiment: Experiment) -> str | None:
+    """The first of the experiment's measures that there are numbers of."""
+    return next((name for name in experiment.measures if has_numbers(table, name)), None)
 
 
-def accuracies(table: pd.DataFrame) -> dict[str, str]:
-    """The accuracies that there are numbers of, retrieval under corruptions among them, and their names."""
-    every = [name for name in measured(table) if "corrupt" in name and name.endswith("recall_at_1")]
-    corrupted = [name for name in every if "severity" not in name] or every
-    names = MEASURES | {name: name.removesuffix("recall_at_1").replace("_", " ") + "recall@1" for name in corrupted}
+def accuracies(table: pd.DataFrame, experiment: Experiment) -> dict[str, str]:
+    """The measures that there are numbers of, those measured afterwards among them, and their labels."""
+    names = {**experiment.measures, **experiment.more(measured(table))}
     return {name: label for name, label in names.items() if has_numbers(table, name)}
 
 
@@ -85,39 +93,33 @@ def seeds_in(rows: pd.DataFrame) -> str:
     return f"n = {number} seed{'s' if counts[-1] > 1 else ''}"
 
 
-def _telling(table: pd.DataFrame) -> pd.DataFrame:
+def _telling(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     """What tells studies apart, as words."""
     settings = list(table)[: list(table).index("seed")]
     names = [name for name in settings if name not in (*_ARM, *_CHANGES_NOTHING, *_LENGTH)]
-    if "dataset" in table and "folder" in set(table["dataset"]):
+    if "dataset" in table and experiment.places & set(table["dataset"]):
         names.append("data")
     keys = pd.DataFrame({name: table[name].map(_word) for name in names}, index=table.index)
     keys["length"] = [_length(row) for row in table.to_dict("records")]
     return keys.assign(device=table["device"].map(_word))
 
 
-def _names(keys: pd.DataFrame, groups: pd.Series) -> tuple[pd.Series, pd.Series]:
+def _names(keys: pd.DataFrame, groups: pd.Series, experiment: Experiment) -> tuple[pd.Series, pd.Series]:
     """A name and a title for every study; where two would have the same, what differs is added to both."""
     words, titles = {}, {}
-    shown = ("dataset", "stem", "image_size", "n_pairs", "batch_size", "temperature", "length")
-    firsts = {group: keys[groups == group].iloc[0] for group in groups.unique()}
+    firsts = {group: keys[groups == group].iloc[0].to_dict() for group in groups.unique()}
+    heads = {group: (experiment.about(first), *(first.get(n) for n in _NAMED)) for group, first in firsts.items()}
     for group, first in firsts.items():
-        same = [other for other in firsts.values() if all(other.get(n) == first.get(n) for n in shown)]
-        more = [name for name in keys if name not in shown and len({other[name] for other in same}) > 1]
-        get = {name: first.get(name, "") for name in shown}
-        number = f"{int(float(get['n_pairs'])):,}" if get["n_pairs"] else "all"
-        head = f"{get['dataset']}, {get['stem']} stem, {get['image_size']} pixels, N = {number}"
-        titles[group] = ", ".join(
-            [
-                f"{head}, B = {get['batch_size']}, temperature {get['temperature']}, {get['length']}",
-                *(f"{name} {first[name] or 'none'}" for name in more),
-            ]
-        )
-        name = (
-            f"{get['dataset']}_{get['stem']}_{get['image_size']}px_N{number.replace(',', '')}_B{get['batch_size']}"
-        )
-        name += f"_t{get['temperature']}_{get['length']}" + "".join(f"_{n}-{first[n] or 'none'}" for n in more)
-        words[group] = re.sub(r"[^\w.=-]+", "-", name)
+        same = [other for place, other in firsts.items() if heads[place] == heads[group]]
+        more = [name for name in keys if name not in _NAMED and len({other[name] for other in same}) > 1]
+        n_pairs, batch_size, temperature, length = (first.get(name, "") for name in _NAMED)
+        number = f"{int(float(n_pairs)):,}" if n_pairs else "all"
+        title, word = experiment.about(first)
+        title += f", N = {number}, B = {batch_size}, temperature {temperature}, {length}"
+        titles[group] = ", ".join([title, *(f"{name} {first[name] or 'none'}" for name in more)])
+        word += f"_N{number.replace(',', '')}_B{batch_size}_t{temperature}_{length}"
+        word += "".join(f"_{name}-{first[name] or 'none'}" for name in more)
+        words[group] = re.sub(r"[^\w.=-]+", "-", word)
     return groups.map(words), groups.map(titles)
 
 

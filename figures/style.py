@@ -6,7 +6,9 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,13 @@ _GUARD_DASHES: tuple[tuple[int, tuple[int, ...]], ...] = (
 )
 """Of a selection with guards, or with other knobs than usual: not those of any selection alone."""
 
+BASELINE_DASHES: dict[str, tuple[int, tuple[int, ...]]] = {
+    "tfidf_": (0, (1, 1)),
+    "bm25_": (0, (4, 2)),
+    "first_": (0, (6, 1, 1, 1)),
+}
+"""Of systems that are not trained, by the beginnings of their columns; all are grey."""
+
 _SETTINGS: Any = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
@@ -98,6 +107,11 @@ def by_arm(rows: pd.DataFrame) -> list[tuple[Look, pd.DataFrame]]:
             if word in words:
                 arms.append((kind, own.loc[own["guards"] == word]))
     return arms
+
+
+def in_hundreds(axis: Axis) -> None:
+    """Tick labels are the values times 100."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.6g}"))
 
 
 def legend_above(figure: Figure, named: dict[str, Any]) -> None:

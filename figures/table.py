@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from figures.experiments import EXPERIMENTS
 from figures.folders import Folder, read_runs
-from figures.trained import ROW_ORDER, latest, merged_columns, trained_curves, trained_results
+from figures.trained import latest, merged_columns, row_order, trained_curves, trained_results
 
 DATA = Path(__file__).parent / "data"
 
@@ -83,9 +84,8 @@ def synthetic_grams(runs: Sequence[Folder]) -> pd.DataFrame:
 
 def read_table(path: Path) -> pd.DataFrame:
     """A table that `collect` wrote, with empty words as words, and digests as words though they may be digits."""
-    table = pd.read_csv(
-        path, keep_default_na=False, na_values=[""], dtype={"commit": str, "run": str, "guards": str, "torch": str}
-    )
+    words = ("commit", "run", "guards", "torch", "texts", "texts_sha256")
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(words, str))
     return table.assign(**{name: table[name].fillna("") for name in ("commit", "guards") if name in table})
 
 
@@ -127,11 +127,11 @@ def collect(roots: Iterable[Path], data: Path = DATA) -> tuple[int, list[Path]]:
     update_table(data / "synthetic_results.csv", synthetic_results(studies), keys)
     update_table(data / "synthetic_curves.csv", synthetic_curves(studies), keys)
     update_table(data / "synthetic_grams.csv", synthetic_grams(studies), keys)
-    for kind in ("vision", "text"):
-        trained = latest([run for run in finished if run.experiment == kind])
-        update_table(data / f"{kind}_results.csv", trained_results(trained), ["run"], ROW_ORDER)
-        if kind == "vision":
-            update_table(data / f"{kind}_curves.csv", trained_curves(trained), ["run"], [*ROW_ORDER, "update"])
+    for name, experiment in EXPERIMENTS.items():
+        trained = latest([run for run in finished if run.experiment == name])
+        order = row_order(experiment)
+        update_table(data / f"{name}_results.csv", trained_results(trained), ["run"], order)
+        update_table(data / f"{name}_curves.csv", trained_curves(trained), ["run"], [*order, "update"])
     return len(finished), unfinished
 
 

@@ -7,35 +7,41 @@ from typing import Any
 
 import pandas as pd
 
+from figures.experiments import EXPERIMENTS, Experiment
 from figures.folders import Folder, flat
 from figures.guards import guards_word
 
 PROVENANCE = ("commit", "device", "torch", "date", "run")
 """The last columns. The run is a digest of all its settings and its device: equal runs replace each other."""
-CURVE_KEYS = (
-    *("dataset", "stem", "image_size", "n_pairs", "batch_size", "loss", "temperature"),
-    *("selection", "guards", "seed"),
-)
-"""Columns by which people find a curve; the column `run` is what identifies it."""
-ROW_ORDER = (*CURVE_KEYS, "run")
-
-_LEAD = (
-    *("dataset", "selection", "guards", "loss", "temperature", "batch_size", "stem", "image_size", "n_pairs"),
-    *("epochs", "updates", "learning_rate"),
-)
+_LEAD = ("dataset", "selection", "guards", "loss", "temperature", "batch_size")
+_THEN = ("n_pairs", "epochs", "updates", "learning_rate")
 _RESULT_NAMES = {"loss": "train_loss", "updates": "updates_taken"}
 """Numbers of results that have the name of a setting which is something else."""
-_OF_PLANS = {name: f"plan_{name}" for name in ("hardness", "hardness_before", "purity", "coverage")}
-_MEASURED = ("knn_top1", "probe_top1", "recall_at_1")
 _MOST_POINTS = 200
 
 
+def curve_keys(experiment: Experiment) -> tuple[str, ...]:
+    """Columns by which people find a curve; the column `run` is what identifies it."""
+    sizes = ("n_pairs", "batch_size", "loss", "temperature")
+    return ("dataset", *experiment.identity, *sizes, "selection", "guards", "seed")
+
+
+def row_order(experiment: Experiment) -> tuple[str, ...]:
+    """Columns that tables are sorted by."""
+    return (*curve_keys(experiment), "run")
+
+
 def settings_of(run: Folder) -> dict[str, Any]:
-    """All settings of a run, flat: lists as words, numbers that were left to the data as the data had them."""
+    """All settings of a run, flat: lists as words, numbers that were left to the data as the data had them.
+
+    Texts are told by their name and the first digits of their digest.
+    """
     settings = {name: _plain(value) for name, value in flat(run.config["config"]).items()}
     settings.pop("device", None)  # "auto" as a rule; the one that it ran on is among the provenance
-    if settings.get("dataset", "folder") != "folder":
-        settings.pop("data", None)  # where a known data set lies changes nothing
+    if settings.get("dataset", "folder") not in EXPERIMENTS[run.experiment].places:
+        settings.pop("data", None)  # where a data set lies that is known otherwise changes nothing
+    if "texts_sha256" in run.result:
+        settings |= {"texts": run.result["texts"], "texts_sha256": run.result["texts_sha256"][:10]}
     for name, counted in (("n_pairs", "n_train"), ("n_test", "n_test")):
         if name in settings and settings[name] is None:
             settings[name] = run.result.get(counted)
@@ -47,7 +53,7 @@ def trained_results(runs: Sequence[Folder]) -> pd.DataFrame:
     rows = []
     for run in runs:
         settings = settings_of(run)
-        row = _identity(settings) | settings
+        row = _identity(run, settings) | settings
         row["seed"] = row.pop("seed")  # the last of the settings
         for name, value in [*flat(run.result).items(), *run.evaluation.items()]:
             name = _RESULT_NAMES.get(name, name)
@@ -65,19 +71,19 @@ def trained_curves(runs: Sequence[Folder]) -> pd.DataFrame:
     """
     rows = []
     for run in runs:
-        settings = settings_of(run)
-        key = {name: value for name, value in (_identity(settings) | settings).items() if name in CURVE_KEYS}
+        experiment, settings = EXPERIMENTS[run.experiment], settings_of(run)
+        key = _identity(run, settings) | settings
         per_epoch = run.result.get("updates_per_epoch")
-        points = thinned(_points(run), _MOST_POINTS)
-        for point in points:
-            row = {name: key.get(name) for name in CURVE_KEYS} | {
+        measures = sorted(experiment.measures)
+        for point in thinned(_points(run, experiment), _MOST_POINTS, measures):
+            row = {name: key.get(name) for name in curve_keys(experiment)} | {
                 "update": point["update"],
                 "epoch_of_data": _rounded(point["update"] / per_epoch) if per_epoch else None,
                 "seconds": point.get("seconds"),
                 "train_loss": _rounded(point.get("loss")),
             }
-            row |= {name: _rounded(point.get(logged)) for name, logged in _OF_PLANS.items()}
-            row |= {name: _rounded(point.get(name)) for name in _MEASURED}
+            row |= {name: _rounded(point.get(logged)) for name, logged in experiment.of_batches.items()}
+            row |= {name: _rounded(point.get(name)) for name in measures}
             rows.append(row | {"run": _digest(run, settings)})
     return _table(rows)
 
@@ -90,12 +96,12 @@ def latest(runs: Sequence[Folder]) -> list[Folder]:
     return list(by_settings.values())
 
 
-def thinned(points: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+def thinned(points: Sequence[dict[str, Any]], most: int, measures: Sequence[str]) -> list[dict[str, Any]]:
     """At most so many of the points, in their order: those with measurements first, else evenly spaced."""
     if len(points) <= most:
         return list(points)
     ends = {0, len(points) - 1}
-    measured = [i for i, point in enumerate(points) if i not in ends and any(name in point for name in _MEASURED)]
+    measured = [i for i, point in enumerate(points) if i not in ends and any(name in point for name in measures)]
     others = [i for i in range(len(points)) if i not in ends and i not in set(measured)]
     first = _spaced(measured, most - len(ends))
     kept = {*ends, *first, *_spaced(others, most - len(ends) - len(first))}
@@ -118,26 +124,28 @@ def _spaced(items: Sequence[int], count: int) -> list[int]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def _points(run: Folder) -> list[dict[str, Any]]:
+def _points(run: Folder, experiment: Experiment) -> list[dict[str, Any]]:
     """What is known at each update, in order; what the run measured before it began and at its end with it."""
     known: dict[int, dict[str, Any]] = {}
     for line in run.metrics():
         known.setdefault(line["update"], {}).update(line)
     result = run.result
+    names = experiment.measures
     last = result.get("updates", 0)
     seconds = known[last]["seconds"] if last in known else result.get("seconds")
     for update, prefix, when in ((0, "untrained_", 0.0), (last, "", seconds)):
-        measured = {name: result[prefix + name] for name in _MEASURED if result.get(prefix + name) is not None}
+        measured = {name: result[prefix + name] for name in names if result.get(prefix + name) is not None}
         if measured:
             known[update] = {"update": update, "seconds": when} | measured | known.get(update, {})
-    telling = {*_OF_PLANS.values(), *_MEASURED}
+    telling = {*experiment.of_batches.values(), *names}
     return [point for _, point in sorted(known.items()) if telling & point.keys()]
 
 
-def _identity(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _identity(run: Folder, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that come first."""
     words = dict(settings) | {"guards": guards_word(settings)}
-    return {name: words[name] for name in _LEAD if name in words}
+    first = (*_LEAD, *EXPERIMENTS[run.experiment].identity, *_THEN)
+    return {name: words[name] for name in first if name in words}
 
 
 def _digest(run: Folder, settings: Mapping[str, Any]) -> str:

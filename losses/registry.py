@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from losses.checks import check_positive
 from losses.contrast import CALL_OPTIONS
@@ -47,6 +47,18 @@ class Entry:
         parameters = inspect.signature(self.function).parameters.values()
         of_a_call = {"self"} if self.is_stateful else _OF_A_CALL
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in of_a_call}
+
+    @property
+    def options(self) -> frozenset[str]:
+        """What a call may be told of the batch: ids, negatives, ...; see `losses.OneWayOptions`."""
+        if self.is_stateful:
+            return frozenset()
+        parameters = inspect.signature(self.function).parameters.values()
+        named = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in _OF_A_CALL}
+        for p in parameters:
+            if p.kind is p.VAR_KEYWORD:
+                named |= get_args(p.annotation)[0].__annotations__.keys()  # Unpack[Options]
+        return frozenset(named)
 
     @property
     def is_stateful(self) -> bool:

@@ -6,9 +6,11 @@ from typing import ClassVar, Literal
 
 from typing_extensions import override
 
+from losses import PAIR_LOSSES
+from losses.registry import LOSSES
 from text.augmentation import Augmentation
 from text.data import DATASETS, OnProblem
-from text.evaluate import QuickMeasure
+from text.evaluate import Baseline, QuickMeasure
 from text.model import Attention, Pooling, Precision
 from training.config import UNBOUNDED, LossName, Ranges, TrainingConfig
 
@@ -37,14 +39,15 @@ class TextConfig(TrainingConfig):
     USUAL_TEMPERATURES: ClassVar[str] = "0.02 to 0.1 is usual on texts"
 
     dataset: str = "docstrings"
-    """Texts to train on: docstrings (come with Python), msmarco, msmarco-sample, beir (a folder), pairs (a TSV, JSONL
-    or Parquet file of queries and passages), or sentences (a file with one in each line, each its own positive)."""
+    """Texts to train on: docstrings (come with Python), msmarco, msmarco-sample, beir (a folder), pairs (a TSV,
+    JSONL or Parquet file of queries and passages), or sentences (a file with one in each line, each its own
+    positive)."""
     data: Path | None = None
     """Where they lie: the folder of the data sets, or the file or folder itself for beir, pairs, sentences and
-    docstrings. None for data/, and for the standard library of this Python."""
+    docstrings. None for the folder data, and for the standard library of this Python."""
     on_problem: OnProblem = "refuse"
-    """What becomes of lines that cannot be read, unknown ids and empty texts: refuse them all with file and line, or
-    skip and count them."""
+    """What becomes of lines that cannot be read, unknown ids and empty texts: refuse them all with file and line,
+    or skip and count them."""
     n_pairs: int | None = None
     """Training queries, a fixed random choice; None for as many as make whole batches. A query and one of its
     passages are one pair."""
@@ -66,8 +69,9 @@ class TextConfig(TrainingConfig):
     below, with a vocabulary of the training texts."""
     fresh: bool = False
     """Take shape and tokeniser of the model, but random weights."""
-    pooling: Pooling = "mean"
-    """What becomes the embedding: the mean over the tokens, or the first token."""
+    pooling: Pooling | None = None
+    """What becomes the embedding: the mean over the tokens, or (cls) the first token; None for what the model's
+    folder says, and mean where it says nothing."""
     vocabulary_size: int = 4096
     """Word pieces, at most, without a model."""
     max_tokens: int = 64
@@ -87,10 +91,8 @@ class TextConfig(TrainingConfig):
     precision: Precision = "float32"
     """What the transformer computes in; weights, embeddings and the loss are float32."""
     attention: Attention = "auto"
-    """How texts of unequal lengths go through a BERT: packed (no padding anywhere), padded (for every model), or auto,
-    which is packed where the model allows it."""
-    compile: bool = False
-    """Compile the transformer with torch.compile: minutes at the start, faster steps after it."""
+    """How texts of unequal lengths go through a BERT: packed (no padding anywhere), padded (for every model), or
+    auto, which is packed where the model allows it."""
 
     candidates: int | None = 32
     keep: int = 8
@@ -115,6 +117,8 @@ class TextConfig(TrainingConfig):
     measures: tuple[QuickMeasure, ...] = ("relevant",)
     """What is measured before training and at its end: retrieval from all passages (full) or from those that are
     relevant to some test query (relevant), and re-ranking of candidates (rerank)."""
+    baselines: tuple[Baseline, ...] = ()
+    """Measured on the same texts, without training: tfidf, bm25."""
     evaluate_every: int = 0
     """Epochs between two measurements on the way, written to metrics.jsonl; 0 for none."""
     log_every: int = 100
@@ -131,3 +135,35 @@ class TextConfig(TrainingConfig):
             raise ValueError("fresh takes the shape of a model, got none; leave fresh out, or give --model")
         if self.hard_negatives is not None and not self.n_negatives:
             raise ValueError("hard_negatives are for n_negatives of at least 1, got 0; set --n-negatives")
+        options = LOSSES[self.loss].options
+        if self.n_negatives and "negative_ids" not in options:
+            able = ", ".join(name for name in PAIR_LOSSES if "negative_ids" in LOSSES[name].options)
+            raise ValueError(
+                f"n_negatives are keys of the queries alone, which {self.loss} does not take, got "
+                f"{self.n_negatives}; take one of {able}"
+            )
+
+    def count_pairs(self, available: int) -> int:
+        """How many of the training queries that there are take part.
+
+        Raises:
+            ValueError: If the selection cannot plan for so many, or there are too few.
+        """
+        if self.batch_size > available:
+            raise ValueError(
+                f"batch_size must be at most the number of training queries, {available}, got {self.batch_size}; "
+                "lower it, or read more data"
+            )
+        n_pairs = available // self.batch_size * self.batch_size if self.n_pairs is None else self.n_pairs
+        if n_pairs > available:
+            raise ValueError(f"n_pairs must be at most the number of training queries, {available}, got {n_pairs}")
+        self.check_sizes(n_pairs)
+        return n_pairs
+
+    def epoch_updates(self, n_pairs: int) -> int:
+        """Updates in an epoch of so many pairs: the same for all selections but full and all, which make one."""
+        return 1 if self.selection in ("full", "all") else n_pairs // self.batch_size
+
+    def total_updates(self, n_pairs: int) -> int:
+        """How long to train on so many pairs."""
+        return self.updates if self.updates is not None else self.epochs * self.epoch_updates(n_pairs)

@@ -1,58 +1,99 @@
-"""Questions and answers as pairs: pair i is query i and the passage that answers it, both tokenised."""
+"""Queries and the passages that answer them as pairs to train on: duplicates known, hard negatives drawn."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
-from jaxtyping import Float, Int
-from tokenizers import Tokenizer
-from torch import Tensor
+from jaxtyping import Float, Int, Int64
+from torch import Tensor, nn
 from typing_extensions import override
 
 from batching import derived_seed
-from text.docstrings import Pair
-from text.model import Encoder
+from batching.seeded import words
+from losses import Loss, takes_index
+from text.augmentation import Augmentation, augmented
+from text.data import Lists
 from text.tokens import Tokens
+from text.words import Words
 from training import EncodedPairs
 
-_PAIRS_AT_ONCE = 256
-_TEXTS_AT_ONCE = 32
-"""Few enough that texts of like length come together, many enough to keep two cores busy."""
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingTexts:
+    """Tokenised texts, and what is known of them."""
+
+    queries: Tokens
+    passages: Tokens
+    positives: Lists
+    """The passages that answer each query, at least one."""
+    negatives: Lists | None
+    """Hard negatives of each query."""
+    groups: Int[Tensor, " n_pairs"]
+    """Pairs of the same number share a text, directly or through others: they are no negatives of each other."""
+    passage_groups: Int[Tensor, " n_passages"]
+    """In the same numbering."""
+    words_of: Words | None = None
+    """The vocabulary in words, where the tokens are; None if nothing is to be augmented."""
+
+    @property
+    def has_duplicates(self) -> bool:
+        """Whether any two pairs share a text."""
+        return len(self.groups.unique()) < len(self.groups)
 
 
 class TextPairs(EncodedPairs):
-    """Pair i is query i and passage i, through the same encoder.
+    """Pair i is query i and one of the passages that answer it, through the same encoder.
+
+    In training, v has a further axis where there are hard negatives: the positive, then these.
 
     Args:
-        encoder: Of queries and passages.
-        tokenizer: Of both.
-        pairs: The texts.
-        seed: Of dropout, together with the update's number.
+        encoder: Of queries and passages: from `Tokens` to unit rows.
+        texts: Those of training, their tokens where they shall stay.
+        updates_per_epoch: Of each epoch, positives and hard negatives are drawn anew.
+        draw_positives: Draw among several positives; if not, always take the first.
+        n_negatives: Hard negatives of each pair.
+        augmentation: Of both sides, in training.
+        loss_options: What the loss may be told beside the embeddings, `losses.registry.Entry.options`.
+        seed: Of what is drawn, of augmentation and of dropout.
+        embed_batch_size: Pairs at a time when embeddings are asked for.
         encode_batch_size: Pairs that go through the encoder at a time in training; None for whole batches.
         temperature: Of the diagnostics.
     """
 
     def __init__(
         self,
-        encoder: Encoder,
-        tokenizer: Tokenizer,
-        pairs: Sequence[Pair],
+        encoder: nn.Module,
+        texts: TrainingTexts,
         *,
+        updates_per_epoch: int,
+        draw_positives: bool = True,
+        n_negatives: int = 0,
+        augmentation: Augmentation | None = None,
+        loss_options: frozenset[str] = frozenset(),
         seed: int,
+        embed_batch_size: int = 256,
         encode_batch_size: int | None = None,
         temperature: float = 0.1,
     ) -> None:
-        """Tokenise all texts, once, to where the encoder is."""
+        """See the class."""
         super().__init__(
             encoder,
-            n_pairs=len(pairs),
+            n_pairs=len(texts.queries),
             seed=seed,
-            embed_batch_size=_PAIRS_AT_ONCE,
+            embed_batch_size=embed_batch_size,
             encode_batch_size=encode_batch_size,
             temperature=temperature,
         )
-        texts = [pair.query for pair in pairs] + [pair.passage for pair in pairs]
-        self.tokens = Tokens.of(tokenizer, texts, device=next(encoder.parameters()).device)
+        self.texts = texts
+        self.updates_per_epoch = updates_per_epoch
+        self.draw_positives = draw_positives
+        self.n_negatives = n_negatives
+        self.augmentation = Augmentation() if augmentation is None else augmentation
+        # Without duplicates nothing is excluded, and losses without options are as welcome as the others.
+        self._tells_ids = "ids" in loss_options and (texts.has_duplicates or n_negatives > 0)
+        self._drawn: tuple[int, Tensor] | None = None
 
     @override
     def begin_update(self, update: int) -> None:
@@ -64,11 +105,86 @@ class TextPairs(EncodedPairs):
     @override
     def encode(
         self, index: Int[Tensor, " n"], *, purpose: str
-    ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"]]:
-        index = index.to(self.tokens.offsets.device)
-        texts = torch.cat([index, index + self.n_pairs])  # queries come first, then passages
-        # In the order of their lengths a long text pads only its likes: a third less to compute.
-        order = self.tokens.lengths[texts].argsort(stable=True)
-        chunks = [self.model(*self.tokens.batch(part)) for part in texts[order].split(_TEXTS_AT_ONCE)]
-        u, v = torch.cat(chunks)[order.argsort()].chunk(2)
-        return u, v
+    ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n *negatives dim"]]:
+        training = purpose == "train"
+        index = index.cpu()
+        rows = self._passages()[index]
+        keys = rows if training else rows[:, :1]
+        queries = self._changed(self.texts.queries.take(index), "query", index, training)
+        passages = self._changed(self.texts.passages.take(keys.flatten()), "passage", keys.flatten(), training)
+        device = next(self.model.parameters()).device
+        embeddings = self.model(Tokens.join([queries, passages]).to(device))
+        u, v = embeddings.split([len(index), keys.numel()])
+        return u, v if keys.shape[1] == 1 else v.unflatten(0, keys.shape)
+
+    @override
+    def loss_of(
+        self,
+        u: Float[Tensor, "n dim"],
+        v: Float[Tensor, "n *negatives dim"],
+        batch: Int[Tensor, " batch"],
+        loss: Loss,
+    ) -> Float[Tensor, ""]:
+        positives = v if v.dim() == 2 else v[:, 0]
+        self.latest = u.detach(), positives.detach()
+        batch = batch.cpu()
+        more: dict[str, Any] = {"index": batch.to(u.device)} if takes_index(loss) else {}
+        if self._tells_ids:
+            more["ids"] = self.texts.groups[batch].to(u.device)
+        if v.dim() == 3:
+            more["negatives"] = v[:, 1:].flatten(0, 1)
+            rows = self._passages()[batch, 1:].flatten()
+            more["negative_ids"] = self.texts.passage_groups[rows].to(u.device)
+        return loss(u, positives, **more)
+
+    def _passages(self) -> Int[Tensor, "n_pairs keys"]:
+        """The rows of every pair's passages in this epoch: the positive, then its hard negatives."""
+        epoch = self.update // self.updates_per_epoch
+        if self._drawn is None or self._drawn[0] != epoch:
+            positives = self.texts.positives
+            if self.draw_positives:
+                rows = drawn(positives, 1, seed=self.seed, purpose="positives", epoch=epoch)
+            else:
+                rows = positives.items[positives.offsets[:-1], None]
+            if self.n_negatives:
+                assert self.texts.negatives is not None
+                hard = drawn(
+                    self.texts.negatives, self.n_negatives, seed=self.seed, purpose="negatives", epoch=epoch
+                )
+                any_ = words(self.seed, "any-passages", epoch, hard.size).numpy().reshape(hard.shape)
+                hard = np.where(hard < 0, any_ % len(self.texts.passages), hard)
+                rows = np.concatenate([rows, hard], 1)
+            self._drawn = epoch, torch.from_numpy(rows)
+        return self._drawn[1]
+
+    def _changed(self, tokens: Tokens, side: str, rows: Int[Tensor, " n"], training: bool) -> Tokens:
+        if not training or self.augmentation.is_identity:
+            return tokens
+        assert self.texts.words_of is not None
+        return augmented(
+            tokens,
+            self.augmentation,
+            words_of=self.texts.words_of,
+            seed=self.seed,
+            purpose=f"augmentation-{side}",
+            counter=self.update,
+            rows=rows,
+        )
+
+
+def drawn(lists: Lists, count: int, *, seed: int, purpose: str, epoch: int) -> Int64[np.ndarray, "lists count"]:
+    """So many items of each list without repetition, a function of (seed, purpose, epoch, list).
+
+    A list that has fewer gives its items again; an empty one gives -1.
+    """
+    lengths = lists.lengths
+    chosen = np.empty((len(lists), 0), np.int64)
+    for j in range(count):
+        # The place among those that are left: every chosen one that is not behind it moves it on by one.
+        place = words(seed, f"{purpose}-{j}", epoch, len(lists)).numpy() % np.maximum(lengths - j, 1)
+        for before in chosen.T:
+            place += place >= before
+        place = np.where(j < lengths, place, j % np.maximum(lengths, 1))
+        chosen = np.sort(np.column_stack([chosen, place]), axis=1)
+    items = np.append(lists.items, -1)
+    return np.where(lengths[:, None] > 0, items[np.minimum(lists.offsets[:-1, None] + chosen, len(items) - 1)], -1)

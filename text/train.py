@@ -1,37 +1,38 @@
-"""Train a small text encoder on chosen batches: `python -m text.train PRESET [options]`.
+"""Train a text encoder on chosen batches: `python -m text.train PRESET [options]`.
 
     python -m text.train docstrings                         # embedded data, a minute on a CPU
     python -m text.train docstrings --selection spectral    # the same, with chosen batches
-    python -m text.train docstrings --selection osgd --out runs/text/osgd-0
+    python -m text.train msmarco-sample --model DIR --selection graph --max-similarity 0.95
+    python -m text.train pairs --data questions.tsv --loss mnrl
+    torchrun --nproc-per-node 4 -m text.train msmarco --batch-size 1024
 
-The run folder holds config.json, metrics.jsonl, result.json and model/, which transformers opens. A run that was
-interrupted goes on when the same command is given again with the same --out.
+The run folder holds config.json, metrics.jsonl, result.json and model/, which sentence-transformers and
+transformers open. A run that was interrupted, by SIGTERM for instance, goes on when the same command is given again
+with the same --out.
 """
 
-import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import torch
-
-from batching import Report, derived_seed, permutation
-from text.config import DESCRIPTIONS, PRESETS, TextConfig
-from text.docstrings import read_docstrings
-from text.model import build_encoder, save_model
-from text.pairs import TextPairs
-from text.retrieve import comparison, retrieval_metrics, tfidf_embeddings
-from text.tokens import build_tokenizer, build_vocabulary
+from text.assembly import assemble, build_tokenizers, evaluation_set, training_set
+from text.config import TextConfig
+from text.data.store import digest
+from text.evaluate import BASELINES, evaluate
+from text.model import save_model
+from text.presets import DESCRIPTIONS, DETAILS, PRESETS
 from training import (
+    Moment,
     Progress,
     Ranks,
     Run,
+    aligned,
     default_folder,
     fit,
     parse_preset,
     resolve_device,
     run_command,
-    warmup_cosine,
 )
 
 
@@ -42,99 +43,119 @@ def main(config: TextConfig) -> dict[str, Any]:
         What result.json holds, and the folder.
 
     Raises:
-        ValueError: If the data, the device or the folder is not fit for use; nothing has been done then.
+        ValueError: If the data, the device, the folder or the settings are not fit for use; nothing has been
+            written then.
     """
     with Ranks.from_environment(resolve_device(config.device)) as ranks:
         return _train(config, ranks)
 
 
 def _train(config: TextConfig, ranks: Ranks) -> dict[str, Any]:
-    device = ranks.device
-    corpus = read_docstrings(config.data)
-    chosen = permutation(0, "pairs", 0, len(corpus.train))[: config.count_pairs(len(corpus.train))]
-    train = [corpus.train[i] for i in sorted(chosen.tolist())]
-    vocabulary = build_vocabulary((text for pair in train for text in pair), config.vocabulary_size)
-    tokenizer = build_tokenizer(vocabulary, config.max_tokens)
+    if ranks.size > 1:  # the first reads and tokenises what the others then find in the cache
+        ranks.first(lambda: _store(config))
+    train, test = training_set(config), evaluation_set(config)
+    parts = assemble(config, train, ranks)
+    measure = partial(
+        evaluate,
+        parts.encoder,
+        test,
+        *parts.tokenizers.read(test),
+        config.measures,
+        batch_size=config.embed_batch_size,
+    )
     run = Run.open(
-        config.out or default_folder("text", "docstrings", config.selection),
+        config.out or default_folder("text", config.dataset, config.selection),
         experiment="text",
-        config=config.record() | {"manifest": corpus.manifest.sha256},
-        device=str(device),
+        config=config.record() | {"texts_sha256": digest(train), "test_sha256": digest(test)},
+        device=str(ranks.device),
         overwrite=config.overwrite,
         tensorboard=config.tensorboard,
         ranks=ranks,
     )
-    ranks.first(lambda: shutil.rmtree(run.path / "model", ignore_errors=True))  # an overwritten run's
+    others = ranks.first(lambda: {name: BASELINES[name](test, config.measures) for name in config.baselines})
+    untrained = ranks.first(measure)
 
-    encoder = build_encoder(
-        vocabulary_size=len(vocabulary),
-        max_tokens=config.max_tokens,
-        layers=config.layers,
-        hidden=config.hidden,
-        heads=config.heads,
-        dropout=config.dropout,
-        seed=derived_seed(config.seed, "weights"),
-    ).to(device)
-    optimizer = torch.optim.AdamW(encoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    task, validation, test = (
-        TextPairs(
-            encoder,
-            tokenizer,
-            pairs,
-            seed=config.seed,
-            encode_batch_size=config.encode_batch_size,
-            temperature=config.temperature,
-        )
-        for pairs in (train, corpus.validation, corpus.test)
-    )
-    systems = {
-        "tfidf": retrieval_metrics(*tfidf_embeddings(*zip(*corpus.test, strict=True))),
-        "untrained": retrieval_metrics(*test.embed(None)),
-    }
-    with Progress(f"docstrings {config.selection}", config.updates, shown=ranks.is_first) as progress:
+    def observe(moment: Moment) -> dict[str, float]:
+        if moment.update == 0:
+            return untrained
+        return {} if moment.update >= parts.updates else ranks.first(measure)
+
+    epoch = config.epoch_updates(len(train.queries))
+    with Progress(f"{config.dataset} {config.selection}", parts.updates, shown=ranks.is_first) as progress:
         last = fit(
-            task,
-            selection=config.rule(group=ranks.group),
-            loss=config.loss_function(len(train), device, group=ranks.group),
-            optimizer=optimizer,
-            learning_rate=warmup_cosine(
-                config.learning_rate, config.updates, warmup=round(config.warmup * config.updates)
-            ),
+            parts.pairs,
+            selection=parts.rule,
+            loss=parts.loss,
+            optimizer=parts.optimizer,
+            learning_rate=parts.learning_rate,
             batch_size=config.batch_size,
-            updates=config.updates,
+            updates=parts.updates,
             seed=config.seed,
             log_every=config.log_every,
             run=run,
             checkpoint_every=config.checkpoint_every,
-            report=Report(config.temperature),
-            observe=lambda _: {"validation_mrr_at_10": retrieval_metrics(*validation.embed(None))["mrr_at_10"]},
+            observe=observe if config.evaluate_every else None,
+            observe_every=config.evaluate_every * epoch,
+            report=parts.report,
             progress=progress,
             ranks=ranks,
         )
-
-    trained = retrieval_metrics(*test.embed(None))
-    ranks.first(lambda: save_model(run.path / "model", encoder, tokenizer))
-    result = {
+    # Before anything else that may go wrong.
+    ranks.first(
+        lambda: save_model(run.path / "model", parts.encoder, parts.tokenizers.passage, source=config.model)
+    )
+    trained = ranks.first(measure)
+    result: dict[str, Any] = {
         "selection": config.selection,
         "updates": last.update,
+        "updates_per_epoch": epoch,
         "pairs_seen": last.pairs_seen,
         "loss": None if last.loss is None else last.loss.item(),
         **trained,
-        **systems,
-        "n_train": len(train),
-        "n_test": len(corpus.test),
-        "manifest": corpus.manifest.as_dict(),
+        **{f"untrained_{name}": value for name, value in untrained.items()},
+        **{f"{system}_{name}": value for system, found in others.items() for name, value in found.items()},
+        "n_train": len(train.queries),
+        "n_test": len(test.queries),
+        "texts": train.name,
+        "texts_sha256": digest(train),
+        "test_sha256": digest(test),
+        "skipped": dict(train.skipped),
     }
     run.finish(result)
     result |= {"seconds": round(run.seconds(), 1), "out": str(run.path)}
     if ranks.is_first:
-        sys.stdout.write(comparison(systems | {f"trained, {config.selection}": trained}))
+        sys.stdout.write(summary(result, {**others, "untrained": untrained, "trained": trained}))
     return result
+
+
+def _store(config: TextConfig) -> None:
+    train, test = training_set(config), evaluation_set(config)
+    tokenizers = build_tokenizers(config, train)
+    for texts in (train, test):
+        tokenizers.read(texts)
+
+
+def summary(result: Mapping[str, Any], systems: Mapping[str, Mapping[str, float]]) -> str:
+    """The systems side by side."""
+    loss = "" if result["loss"] is None else f", loss {result['loss']:.4f}"
+    head = f"{result['selection']}, {result['updates']} updates, {result['seconds']} s{loss}: {result['out']}\n"
+    rows = [
+        [name.replace("_", " "), *(f"{found[name]:.4f}" for found in systems.values())]
+        for name in systems["trained"]
+    ]
+    return head + aligned(["", *systems], rows)
 
 
 def parse(argv: Sequence[str]) -> TextConfig:
     """The configuration that a command line asks for."""
-    return parse_preset(argv, experiment="text", presets=PRESETS, descriptions=DESCRIPTIONS, description=__doc__)
+    return parse_preset(
+        argv,
+        experiment="text",
+        presets=PRESETS,
+        descriptions=DESCRIPTIONS,
+        details=DETAILS,
+        description=__doc__,
+    )
 
 
 if __name__ == "__main__":

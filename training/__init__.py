@@ -17,7 +17,7 @@ from training.optimizers import Lars, make_optimizer, scaled_rate
 from training.progress import Progress
 from training.ranks import Ranks
 from training.run import Run
-from training.schedule import constant, warmup_cosine
+from training.schedule import constant, warmup_cosine, warmup_linear
 from training.state import Moment
 from training.task import EncodedPairs, Task
 
@@ -42,4 +42,5 @@ __all__ = [
     "run_command",
     "scaled_rate",
     "warmup_cosine",
+    "warmup_linear",
 ]

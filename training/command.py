@@ -76,6 +76,7 @@ def parse_preset(
     descriptions: Mapping[str, str],
     description: str | None,
     details: Mapping[str, str] | None = None,
+    command: str = "train",
 ) -> Experiment:
     """The configuration that a command line `PRESET [options]` asks for, its folder chosen.
 
@@ -86,6 +87,7 @@ def parse_preset(
         descriptions: A line for each preset, for the list of them.
         description: What --help begins with.
         details: What PRESET --help begins with, where that is more than the line.
+        command: The module of the package.
     """
     told = dict(descriptions)
     if argv and details and argv[0] in details:
@@ -94,7 +96,7 @@ def parse_preset(
         config = tyro.extras.overridable_config_cli(
             {name: (told[name], preset) for name, preset in presets.items()},
             args=argv,
-            prog=f"python -m {experiment}.train",
+            prog=f"python -m {experiment}.{command}",
             description=description,
         )
     if config.out is not None:

@@ -22,3 +22,18 @@ def warmup_cosine(peak: float, updates: int, *, warmup: int) -> Callable[[int], 
         return peak * 0.5 * (1 + cos(pi * (update - warmup) / max(1, updates - warmup)))
 
     return rate
+
+
+def warmup_linear(peak: float, updates: int, *, warmup: int) -> Callable[[int], float]:
+    """Linear from peak/warmup to the peak in `warmup` updates, then along a line down to 0 after the last one.
+
+    References:
+        Devlin et al., 2019, Appendix A.2, arXiv 1810.04805.
+    """
+
+    def rate(update: int) -> float:
+        if update < warmup:
+            return peak * (update + 1) / warmup
+        return peak * (updates - update) / max(1, updates - warmup)
+
+    return rate

@@ -1,4 +1,4 @@
-"""Run folders as `python -m vision.train` leaves them, but small and made up."""
+"""Run folders as `python -m vision.train` and `python -m text.train` leave them, but small and made up."""
 
 import json
 from itertools import product
@@ -31,37 +31,93 @@ SETTINGS = {
     "measures": ["retrieval", "knn"],
     "log_every": 5,
 }
+TEXT_SETTINGS = {
+    "dataset": "beir",
+    "data": "data/beir-nuts",
+    "n_pairs": None,
+    "n_test": None,
+    "model": None,
+    "fresh": False,
+    "layers": 1,
+    "hidden": 256,
+    "augmentation": {"delete": 0.0},
+    "selection": "shuffled",
+    "max_similarity": None,
+    "apart_ids": False,
+    "loss": "clip",
+    "loss_settings": [],
+    "temperature": 0.05,
+    "batch_size": 64,
+    "epochs": 2,
+    "updates": None,
+    "seed": 0,
+    "device": "auto",
+    "measures": ["relevant"],
+    "baselines": ["tfidf"],
+    "texts_sha256": "12e4567890abcdef",
+    "log_every": 5,
+}
 COMMIT = "0123456789ab"
+_TIMES = {"mrr_at_10": 1.0, "recall_at_1": 0.8, "recall_at_10": 1.5, "recall_at_100": 1.8, "ndcg_at_10": 1.1}
 
 
 def written(path, accuracy=0.5, device="cpu", evaluation=None, **changed):
-    """A run of 20 updates, 10 an epoch, with a line every 5 and a measurement in the middle."""
+    """A run on images."""
     settings = SETTINGS | changed
-    path.mkdir(parents=True)
-    stamp = {"experiment": "vision", "config": settings, "git": {"commit": COMMIT + "cdef"}, "device": device}
-    stamp |= {"versions": {"torch": "2.12"}, "started": f"2026-01-0{1 + (settings['seed'] or 0)}T03:04:05+00:00"}
-    (path / "config.json").write_text(json.dumps(stamp))
-    lines = []
-    for update in range(0, 21, 5):
-        line = {"update": update, "epoch": update // 10, "loss": 3 - update / 10, "seconds": float(update)}
-        line |= {"plan_purity": 0.01, "plan_coverage": 0.001} if update else {}
-        if update and settings["selection"] != "shuffled":
-            line |= {"plan_hardness": 3 - update / 20, "plan_hardness_before": 2.5 - update / 20}
-        lines.append(line | ({"recall_at_1": accuracy / 2, "knn_top1": accuracy / 4} if update == 10 else {}))
-    (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    result = {"status": "done", "selection": settings["selection"], "updates": 20, "updates_per_epoch": 10}
-    result |= {"pairs_seen": 640, "loss": 1.0, "recall_at_1": accuracy, "knn_top1": accuracy / 2, "seconds": 25.0}
-    result |= {"untrained_recall_at_1": 0.1, "untrained_knn_top1": 0.05, "n_train": 320, "n_test": 100}
-    (path / "result.json").write_text(json.dumps(result))
+    measures = {"recall_at_1": accuracy, "knn_top1": accuracy / 2}
+    before = {"recall_at_1": 0.1, "knn_top1": 0.05}
+    _write(path, "vision", settings, measures, before, {"plan_purity": 0.01}, device)
     if evaluation:
         (path / "evaluation.json").write_text(json.dumps(evaluation))
     return path
 
 
+def written_text(path, mrr=0.5, device="cpu", more=None, **changed):
+    """A run on texts; TF-IDF has an MRR@10 of 0.3, the untrained encoder of a hundredth and its seed."""
+    settings = TEXT_SETTINGS | changed
+    numbers = {"texts": "nuts train", "texts_sha256": settings["texts_sha256"], "skipped": {"empty passages": 3}}
+    numbers |= relevant("tfidf_", 0.3) | (more or {})
+    before = relevant("", 0.01 * (1 + settings["seed"]))
+    return _write(path, "text", settings, relevant("", mrr), before, {}, device, **numbers)
+
+
+def relevant(prefix, mrr):
+    """All measures of the protocol for this MRR@10."""
+    return {f"{prefix}relevant_{name}": mrr * times for name, times in _TIMES.items()}
+
+
+def _write(path, experiment, settings, measures, before, of_plans, device, **numbers):
+    """20 updates, 10 an epoch, with a line every 5 and a measurement in the middle."""
+    path.mkdir(parents=True)
+    stamp = {"experiment": experiment, "config": settings, "git": {"commit": COMMIT + "cdef"}, "device": device}
+    stamp |= {"versions": {"torch": "2.12"}, "started": f"2026-01-0{1 + (settings['seed'] or 0)}T03:04:05+00:00"}
+    (path / "config.json").write_text(json.dumps(stamp))
+    lines = []
+    for update in range(0, 21, 5):
+        line = {"update": update, "epoch": update // 10, "loss": 3 - update / 10, "seconds": float(update)}
+        line |= {"accuracy": update / 20, **of_plans, "plan_coverage": 0.001} if update else {}
+        if update and settings["selection"] != "shuffled":
+            line |= {"plan_hardness": 3 - update / 20, "plan_hardness_before": 2.5 - update / 20}
+        half = {name: value / 2 for name, value in measures.items()} if update == 10 else {}
+        lines.append(line | half)
+    (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = {"status": "done", "selection": settings["selection"], "updates": 20, "updates_per_epoch": 10}
+    result |= {"pairs_seen": 640, "loss": 1.0, **measures, "seconds": 25.0}
+    result |= {f"untrained_{name}": value for name, value in before.items()}
+    (path / "result.json").write_text(json.dumps(result | {"n_train": 320, "n_test": 100} | numbers))
+    return path
+
+
 @pytest.fixture(scope="session")
 def write_run():
-    """write_run(folder, accuracy, device=, evaluation=, **settings) -> the folder."""
+    """write_run(folder, accuracy, device=, evaluation=, **settings) -> the folder of a run on images."""
     return written
+
+
+@pytest.fixture(scope="session")
+def write_text_run():
+    """write_text_run(folder, mrr, device=, more=, **settings) -> the folder of a run on texts."""
+    return written_text
 
 
 @pytest.fixture(scope="session")
@@ -76,3 +132,20 @@ def vision_tables(tmp_path_factory):
     written(root / "warm", temperature=0.5)
     collect([root], root / "data")
     return read_table(root / "data" / "vision_results.csv"), read_table(root / "data" / "vision_curves.csv")
+
+
+@pytest.fixture(scope="session")
+def text_tables(tmp_path_factory):
+    """Two studies: three selections, one with a guard, two losses, three seeds; and a pretrained encoder's."""
+    root = tmp_path_factory.mktemp("text")
+    arms = [("shuffled", {}), ("graph", {}), ("graph", {"max_similarity": 0.95})]
+    losses = [{"loss": "clip"}, {"loss": "sogclr", "loss_settings": ["gamma=0.5"]}]
+    for (place, (name, guard)), loss, seed in product(enumerate(arms), losses, range(3)):
+        mrr = 0.4 + 0.01 * seed + 0.02 * place * (1 + seed / 10)
+        written_text(root / f"{place}-{loss['loss']}-{seed}", mrr, selection=name, seed=seed, **guard, **loss)
+    more = {"full_mrr_at_10": 0.25, "bm25_relevant_mrr_at_10": 0.35, "first_rerank_mrr_at_10": 0.42}
+    more |= {"rerank_mrr_at_10": 0.45, "nuts_spearman": 0.8}
+    for seed in range(2):
+        written_text(root / f"tuned-{seed}", 0.6, model="data/nut-encoder", seed=seed, more=more)
+    collect([root], root / "data")
+    return read_table(root / "data" / "text_results.csv"), read_table(root / "data" / "text_curves.csv")

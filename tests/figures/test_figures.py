@@ -153,7 +153,7 @@ def test_committed_tables_draw(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-m", "figures", "--run", "nowhere"], "--run needs a finished run, but nowhere holds none"),
+        (["-m", "figures", "--run", "nowhere"], "--run needs a finished synthetic run, but nowhere holds none"),
         (["-m", "figures.table", "nowhere"], "run folders must exist, but these do not: nowhere"),
     ],
 )

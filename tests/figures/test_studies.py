@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from figures.effects import along, effects, interval
+from figures.experiments import TEXT, VISION
 from figures.folders import read_runs
 from figures.studies import in_studies
 from figures.trained import trained_results
 
 
 def test_studies_differ_in_what_is_not_selected(vision_tables):
-    table = in_studies(vision_tables[0])
+    table = in_studies(vision_tables[0], VISION)
     assert sorted(set(table["study"])) == [
         "cifar100_cifar_32px_N320_B32_t0.1_2-epochs",
         "cifar100_cifar_32px_N320_B32_t0.5_2-epochs",
@@ -25,10 +26,29 @@ def test_studies_of_one_name_are_told_apart_by_what_differs(write_run, tmp_path)
     write_run(tmp_path / "a")
     write_run(tmp_path / "b", learning_rate=0.1)
     write_run(tmp_path / "c", log_every=10, seed=1)
-    table = in_studies(trained_results(read_runs([tmp_path])[0]))
+    table = in_studies(trained_results(read_runs([tmp_path])[0]), VISION)
     base = "cifar100_cifar_32px_N320_B32_t0.1_2-epochs_learning_rate-"
     assert table["study"].tolist() == [f"{base}0.3", f"{base}0.1", f"{base}0.3"]
     assert table["title"].iloc[1].endswith("2 epochs, learning_rate 0.1")
+
+
+def test_studies_on_texts_are_named_by_texts_and_encoder(write_text_run, tmp_path):
+    write_text_run(tmp_path / "a")
+    write_text_run(tmp_path / "b", layers=6, hidden=384, baselines=[], data="elsewhere", seed=1)
+    write_text_run(tmp_path / "c", model="models/minilm", layers=6)
+    write_text_run(tmp_path / "d", model="models/minilm", layers=6, fresh=True)
+    write_text_run(tmp_path / "e", texts_sha256="ffff567890abcdef", seed=2)
+    table = in_studies(trained_results(read_runs([tmp_path])[0]), TEXT)
+    rest = "N320_B64_t0.05_2-epochs"
+    assert table["study"].tolist() == [
+        f"nuts_1x256_{rest}_texts_sha256-12e4567890",
+        f"nuts_6x384_{rest}",
+        f"nuts_minilm_{rest}",
+        f"nuts_fresh-minilm_{rest}",
+        f"nuts_1x256_{rest}_texts_sha256-ffff567890",
+    ]
+    assert table["title"].iloc[1] == "nuts, 6 layers of 384, N = 320, B = 64, temperature 0.05, 2 epochs"
+    assert "data" not in table, "texts are told by their digest, wherever they lie"
 
 
 def test_knobs_of_presets_are_told_where_they_differ(write_run, tmp_path):
@@ -36,7 +56,7 @@ def test_knobs_of_presets_are_told_where_they_differ(write_run, tmp_path):
     write_run(tmp_path / "b", selection="osgd", keep=15)
     write_run(tmp_path / "c", selection="shuffled", keep=15)
     write_run(tmp_path / "d", selection="shuffled", keep=150, seed=1)
-    table = in_studies(trained_results(read_runs([tmp_path])[0]))
+    table = in_studies(trained_results(read_runs([tmp_path])[0]), VISION)
     assert table["guards"].tolist() == ["keep=150", "keep=15", "", ""]
     assert table["study"].nunique() == 1
 
@@ -58,7 +78,7 @@ def test_interval_holds_the_truth_in_95_of_100():
 
 
 def test_effects_are_paired_by_seed(vision_tables):
-    results = vision_tables[0]
+    results = in_studies(vision_tables[0], VISION)
     found = effects(results).query("measure == 'recall_at_1' and loss == 'dcl'").set_index("guards")
     assert set(found.index) == {"", "communities=4"}
     expected = interval([0.02, 0.022, 0.024])
@@ -70,7 +90,7 @@ def test_effects_are_paired_by_seed(vision_tables):
 
 
 def test_effects_need_the_same_seeds(vision_tables):
-    results = vision_tables[0]
+    results = in_studies(vision_tables[0], VISION)
     lonely = results.query("not (selection == 'shuffled' and seed > 0)")
     found = effects(lonely).query("measure == 'knn_top1'")
     assert set(found["n"]) == {1}

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from figures.experiments import VISION
 from figures.folders import Folder, read_runs
 from figures.guards import HEEDED, KNOBS, PRESET_KNOBS, guards_word
 from figures.table import collect, read_table
 from figures.trained import thinned, trained_curves, trained_results
-from figures.vision_summary import vision_table
+from figures.trained_summary import trained_table
 
 
 def test_a_setting_is_a_column_whatever_it_is(write_run, tmp_path):
@@ -98,8 +99,8 @@ def test_a_table_without_runs_is_refused(write_run, tmp_path):
 
 
 def test_later_evaluations_join_the_row(write_run, tmp_path):
-    """evaluation.json as `vision.evaluate.record` writes it; what the run measured itself stands."""
-    from vision.evaluate.record import flat_names
+    """evaluation.json as `training.evaluations` writes it; what the run measured itself stands."""
+    from training.evaluations import flat_names
 
     record = {"final": True, "unusual": {}, "values": {"recall_at_1": 0.7, "by_corruption": {"fog": 0.6}}}
     records = [record | {"measure": "across_corruption"}, record | {"measure": "knn", "values": {"top1": 0.9}}]
@@ -111,7 +112,7 @@ def test_later_evaluations_join_the_row(write_run, tmp_path):
     assert table["across_corruption_severity_3_recall_at_1"].tolist() == [0.7]
     assert table["knn_top1"].tolist() == [0.25]
     assert not [name for name in table if "fog" in name or "records" in name]
-    text = vision_table(table)
+    text = trained_table(table, VISION)
     assert "| across corruption recall@1 (%) |" in text
     assert "severity" not in text, "the usual one is enough for the README"
 
@@ -142,7 +143,7 @@ def test_long_runs_are_thinned_and_keep_their_measurements(write_run, tmp_path):
     assert curves.dropna(subset=["knn_top1"])["update"].tolist() == list(range(0, 1001, 100))
     assert max(np.diff(curves["update"])) <= 10
     measured = [{"knn_top1": i} for i in range(1000)]
-    few = thinned(measured, 10)
+    few = thinned(measured, 10, ["knn_top1"])
     assert len(few) == 10
     assert (few[0], few[-1]) == (measured[0], measured[-1])
 
@@ -167,7 +168,7 @@ def test_knobs_are_those_of_selections():
     from batching import METHODS
     from training.config import TrainingConfig
 
-    for name, default in KNOBS.items():  # apart_labels is a setting of images alone
+    for name, default in KNOBS.items():  # apart_labels is a setting of images, apart_ids of texts
         assert getattr(TrainingConfig, name, False) == default, name
     for knob in (*KNOBS, *PRESET_KNOBS):
         heeding = {name for name, method in METHODS.items() if knob in method.heeds}

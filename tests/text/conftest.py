@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -49,6 +50,7 @@ def tiny(library, tmp_path_factory):
         settings = {
             "data": library,
             "n_pairs": 48,
+            "baselines": ("tfidf",),
             "vocabulary_size": 160,
             "max_tokens": 24,
             "hidden": 16,
@@ -67,6 +69,40 @@ def tiny(library, tmp_path_factory):
         return TextConfig(**(settings | changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def places(tiny, tmp_path_factory):
+    """places["a model"], places["pairs.tsv"], ...: what options of a run may name."""
+    root = tmp_path_factory.mktemp("places")
+    rows = [
+        (f"where is item {i}", f"item {i} lies in box {i + j}, which is {size}", f"item {i} is lost for ever")
+        for i in range(80)
+        for j, size in enumerate(("small", "very large and heavy"))
+    ]
+    rows += [
+        (f"find item {i} now", f"item {i} lies in box {i}, which is small", "nothing is here") for i in range(8)
+    ]
+    (root / "pairs.tsv").write_text("query\tpassage\tnegative\n" + "\n".join("\t".join(row) for row in rows))
+    beir = root / "beir"
+    (beir / "qrels").mkdir(parents=True)
+    answers = {query: passage for query, passage, _ in rows}
+    texts = [*answers.values(), *(f"box {i} is empty" for i in range(40))]
+    for name, found in (("queries", answers), ("corpus", texts)):
+        lines = [json.dumps({"_id": f"{name[0]}{i}", "title": "", "text": text}) for i, text in enumerate(found)]
+        (beir / f"{name}.jsonl").write_text("\n".join(lines))
+    for split, which in (("train", range(70)), ("test", range(70, len(answers)))):
+        judged = "\n".join(f"q{i}\tc{i}\t1" for i in which)
+        (beir / f"qrels/{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}")
+    hard = [json.dumps({"qid": f"q{i}", "neg": [f"c{len(answers) + i % 40}"]}) for i in range(70)]
+    (root / "hard.jsonl").write_text("\n".join(hard))
+    model = Path(main(tiny(vocabulary_size=200, hidden=24, seed=5, updates=1))["out"]) / "model"
+    return {
+        "pairs.tsv": root / "pairs.tsv",
+        "a BEIR folder": beir,
+        "hard.jsonl": root / "hard.jsonl",
+        "a model": model,
+    }
 
 
 @pytest.fixture(scope="session")

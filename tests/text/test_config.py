@@ -1,5 +1,6 @@
 """A configuration is checked when it is written down; the command line names every choice."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,14 +9,15 @@ import pytest
 
 from batching import ALIASES, SELECTIONS
 from losses import PAIR_LOSSES
-from text.config import DESCRIPTIONS, PRESETS, TextConfig
+from text.config import TextConfig
+from text.presets import CATALOGUE, DESCRIPTIONS, PRESETS
 from text.train import parse
 from training import run_command
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", ["docstrings", "smoke"])
 @pytest.mark.parametrize("selection", ["shuffled", "fixed", "osgd", "spectral"])
 @pytest.mark.parametrize("available", [2246, 2125, 1801])
 def test_presets_can_plan_whatever_python_offers(name, selection, available):
@@ -25,6 +27,15 @@ def test_presets_can_plan_whatever_python_offers(name, selection, available):
     assert n_pairs <= available
     assert n_pairs % config.batch_size == 0, "so that a fixed partition exists"
     assert DESCRIPTIONS[name]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_give_their_command_and_go_back_and_forth(name):
+    preset = CATALOGUE[name]
+    words = preset.command.split()
+    assert words[:4] == ["python", "-m", "text.train", name]
+    assert parse([*words[3:], "--out", "here"]) is not None
+    assert TextConfig.from_record(json.loads(json.dumps(preset.config.record()))) == preset.config
 
 
 def test_the_default_folder_names_preset_selection_and_time():
@@ -50,6 +61,10 @@ def test_the_published_codes_names_work(alias, name):
         ({"temperature": 0.0}, "temperature must be positive, got 0"),
         ({"hidden": 30}, "heads must divide hidden, got 4 and 30"),
         ({"dropout": 1.0}, "dropout must be from 0 to 0.9, got 1.0; the default is 0.1"),
+        ({"dataset": "novels"}, "dataset must be one of docstrings, .*got 'novels'"),
+        ({"fresh": True}, "fresh takes the shape of a model, got none"),
+        ({"hard_negatives": Path("hard.jsonl")}, "hard_negatives are for n_negatives of at least 1"),
+        ({"n_negatives": 1, "loss": "nt_xent"}, "which nt_xent does not take, got 1; take one of info_nce, mnrl"),
         ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
         ({"updates": 0}, "updates must be at least 1, got 0"),
         ({"warmup": 1.5}, "warmup must be from 0 to 1, got 1.5"),
@@ -72,8 +87,8 @@ def test_an_unknown_replan_is_refused_where_nothing_checks_types():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 200}, "batch_size must be at most the number of training pairs, 100, got 200; lower it"),
-        ({"n_pairs": 101}, "n_pairs must be at most the number of training pairs, 100, got 101"),
+        ({"batch_size": 200}, "batch_size must be at most the number of training queries, 100, got 200; lower it"),
+        ({"n_pairs": 101}, "n_pairs must be at most the number of training queries, 100, got 101"),
         ({"n_pairs": 99, "selection": "fixed"}, "a fixed partition needs a batch_size that divides"),
         ({"batches_per_pool": 20, "selection": "spectral"}, "lower batches_per_pool to 12 or less"),
         ({"candidates": None, "selection": "osgd"}, "set candidates to a number"),

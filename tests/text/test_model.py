@@ -1,11 +1,30 @@
-"""The encoder: unit rows, mean pooling, and a folder that transformers opens by itself."""
+"""The encoder: unit rows, two poolings, and folders that other libraries write and open."""
 
+import json
+import shutil
 import socket
 
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from torch.nn import functional
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertForMaskedLM,
+    DistilBertConfig,
+    DistilBertModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+    T5Config,
+    T5EncoderModel,
+)
 
-from text.model import Encoder, build_encoder, save_model
+from text.model import Encoder, build_encoder, load_encoder, save_model
 from text.tokens import Tokens, build_tokenizer, build_vocabulary
 
 TEXTS = ["open the socket", "close it", "a calendar of every turtle and of the thread that waits for it", ""]
@@ -17,29 +36,92 @@ def tokenizer():
 
 
 def encoder_of(tokenizer, **changes):
-    sizes = {"max_tokens": 12, "layers": 1, "hidden": 16, "heads": 2, "dropout": 0.1, "seed": 0}
-    return build_encoder(vocabulary_size=tokenizer.get_vocab_size(), **(sizes | changes))
+    sizes = {
+        "max_tokens": 12,
+        "layers": 1,
+        "hidden": 16,
+        "heads": 2,
+        "dropout": 0.1,
+        "seed": 0,
+        "intermediate": None,
+    }
+    return build_encoder(vocabulary_size=tokenizer.get_vocab_size(), **(sizes | changes)).eval()
 
 
-def everything(tokenizer):
-    return Tokens.of(tokenizer, TEXTS).batch(torch.arange(len(TEXTS)))
+def roberta(folder):
+    """A folder of another family, with special tokens and a padding number of its own."""
+    names = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "open", "the", "socket", "close", "it", "a", "of"]
+    tokenizer = Tokenizer(WordPiece({name: i for i, name in enumerate(names)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    tokenizer.enable_truncation(12)
+    special = {"bos": "<s>", "eos": "</s>", "cls": "<s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>"}
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        mask_token="<mask>",
+        **{f"{name}_token": token for name, token in special.items()},
+    )
+    shape = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 16}
+    config = RobertaConfig(vocab_size=len(names), max_position_embeddings=14, pad_token_id=1, **shape)
+    torch.manual_seed(0)
+    RobertaModel(config, add_pooling_layer=False).save_pretrained(folder)
+    wrapped.save_pretrained(folder)
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
-def test_embeddings_are_the_normalised_mean_over_tokens(tokenizer):
-    encoder = encoder_of(tokenizer).eval()
-    ids, is_token = everything(tokenizer)
-    embeddings = encoder(ids, is_token)
-    states = encoder.bert(input_ids=ids, attention_mask=is_token.long()).last_hidden_state
-    for i in range(len(TEXTS)):
-        mean = sum(states[i, t] for t in range(ids.shape[1]) if is_token[i, t]) / is_token[i].sum()
-        torch.testing.assert_close(embeddings[i], mean / mean.norm())
+@pytest.mark.parametrize("attention", ["packed", "padded"])
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_embeddings_are_the_normalised_mean_or_first_state(tokenizer, pooling, attention):
+    encoder = encoder_of(tokenizer, layers=2, pooling=pooling, attention=attention)
+    embeddings = encoder(Tokens.of(tokenizer, TEXTS))
+    for text, embedding in zip(TEXTS, embeddings, strict=True):
+        ids = torch.tensor([tokenizer.encode(text).ids])
+        states = encoder.transformer(input_ids=ids).last_hidden_state[0]
+        pooled = states[0] if pooling == "cls" else sum(states) / len(states)
+        torch.testing.assert_close(embedding, pooled / pooled.norm())
 
 
-def test_padding_plays_no_part(tokenizer):
-    encoder = encoder_of(tokenizer, layers=2).eval()
-    together = encoder(*everything(tokenizer))
-    alone = torch.cat([encoder(*Tokens.of(tokenizer, [text]).batch(torch.tensor([0]))) for text in TEXTS])
-    torch.testing.assert_close(together, alone)
+def test_packed_is_the_default_where_the_model_is_known(tokenizer):
+    assert encoder_of(tokenizer).is_packed
+    assert not encoder_of(tokenizer, attention="padded").is_packed
+    config = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=8)
+    assert not Encoder(DistilBertModel(config)).is_packed
+
+
+@pytest.mark.parametrize("attention", ["packed", "padded"])
+def test_many_texts_come_back_in_their_order(tokenizer, attention):
+    encoder = encoder_of(tokenizer, attention=attention)
+    tokens = Tokens.of(tokenizer, TEXTS * 40)
+    few = encoder(Tokens.of(tokenizer, TEXTS))
+    torch.testing.assert_close(encoder(tokens), few.repeat(40, 1))
+    order = torch.randperm(len(tokens), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(encoder(tokens.take(order)), few.repeat(40, 1)[order])
+
+
+@pytest.mark.parametrize("attention", ["packed", "padded"])
+def test_bfloat16_is_inside_alone(tokenizer, attention):
+    exact, rounded = (encoder_of(tokenizer, attention=attention, precision=p) for p in ("float32", "bfloat16"))
+    tokens = Tokens.of(tokenizer, TEXTS)
+    embeddings = rounded(tokens)
+    assert embeddings.dtype == torch.float32
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(len(TEXTS)))
+    assert not torch.equal(embeddings, exact(tokens))
+    assert functional.cosine_similarity(embeddings, exact(tokens)).min() > 0.999
+    embeddings.sum().backward()
+    assert {p.grad.dtype for p in rounded.parameters() if p.grad is not None} == {torch.float32}
+
+
+def test_no_texts_have_no_embeddings(tokenizer):
+    encoder = encoder_of(tokenizer)
+    assert encoder(Tokens.of(tokenizer, TEXTS).take(torch.arange(0))).shape == (0, encoder.dim)
+
+
+def test_texts_without_tokens_and_too_long_ones_are_refused(tokenizer):
+    encoder = encoder_of(tokenizer)
+    for offsets in ([0, 2, 2], [0, 13]):
+        tokens = Tokens(torch.zeros(offsets[-1], dtype=torch.int32), torch.tensor(offsets))
+        with pytest.raises(ValueError, match="1 to 12 tokens"):
+            encoder(tokens)
 
 
 def test_weights_are_a_function_of_the_seed_and_leave_the_generator_alone(tokenizer):
@@ -49,19 +131,37 @@ def test_weights_are_a_function_of_the_seed_and_leave_the_generator_alone(tokeni
     first = encoder_of(tokenizer, seed=1).state_dict()
     assert torch.equal(torch.rand(3), expected), "the generator is where it was"
     again, other = (encoder_of(tokenizer, seed=seed).state_dict() for seed in (1, 2))
-    key = "bert.embeddings.word_embeddings.weight"
+    key = "transformer.embeddings.word_embeddings.weight"
     assert torch.equal(first[key], again[key])
     assert not torch.equal(first[key], other[key])
 
 
-def test_a_saved_model_opens_without_this_project_and_without_a_network(tokenizer, tmp_path, monkeypatch, capsys):
-    from transformers import AutoModel, AutoTokenizer
+def test_minilm_has_the_size_of_its_own():
+    with torch.device("meta"):
+        encoder = build_encoder(
+            vocabulary_size=30522,
+            max_tokens=512,
+            layers=6,
+            hidden=384,
+            heads=12,
+            intermediate=1536,
+            dropout=0.1,
+            seed=0,
+        )
+    assert sum(p.numel() for p in encoder.parameters()) == 22_713_216 - 384 * 385  # without a pooling layer
 
+
+@pytest.fixture
+def offline(monkeypatch):
     def no_network(*_args, **_kwargs):
         raise AssertionError("a network was asked for")
 
-    encoder = encoder_of(tokenizer).eval()
     monkeypatch.setattr(socket.socket, "connect", no_network)
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_saved_model_opens_without_this_project_and_without_a_network(tokenizer, tmp_path, capsys):
+    encoder = encoder_of(tokenizer)
     save_model(tmp_path / "model", encoder, tokenizer)
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""
@@ -69,8 +169,166 @@ def test_a_saved_model_opens_without_this_project_and_without_a_network(tokenize
     bert = AutoModel.from_pretrained(tmp_path / "model", add_pooling_layer=False)
     opened = AutoTokenizer.from_pretrained(tmp_path / "model")
     batch = opened(TEXTS, padding=True, truncation=True, return_tensors="pt")
-    ids, is_token = everything(tokenizer)
+    ids, is_token = Tokens.of(tokenizer, TEXTS).padded()
     assert torch.equal(batch["input_ids"], ids)
     assert torch.equal(batch["attention_mask"].bool(), is_token)
-    again = Encoder(bert).eval()(batch["input_ids"], batch["attention_mask"].bool())
-    assert torch.equal(again, encoder(ids, is_token))
+    tokens = Tokens.of(tokenizer, TEXTS)
+    assert torch.equal(Encoder(bert).eval()(tokens), encoder(tokens))
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_sentence_transformers_gives_the_same_embeddings(tokenizer, tmp_path, pooling):
+    library = pytest.importorskip("sentence_transformers")
+    encoder = encoder_of(tokenizer, layers=2, pooling=pooling)
+    save_model(tmp_path / "model", encoder, tokenizer)
+    theirs = library.SentenceTransformer(str(tmp_path / "model"), device="cpu")
+    assert theirs.max_seq_length == 12
+    ours = encoder(Tokens.of(tokenizer, TEXTS)).detach()
+    encoded = theirs.encode(TEXTS, convert_to_tensor=True, show_progress_bar=False)
+    torch.testing.assert_close(encoded, ours, atol=1e-5, rtol=0)
+
+    theirs.save(str(tmp_path / "theirs"), create_model_card=False)  # in its own notation
+    again = load_encoder(tmp_path / "theirs").eval()
+    assert again.pooling == pooling
+    torch.testing.assert_close(again(Tokens.of(tokenizer, TEXTS)), ours, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_saved_model_is_loaded_as_it_was(tokenizer, tmp_path, pooling):
+    encoder = encoder_of(tokenizer, pooling=pooling)
+    save_model(tmp_path / "model", encoder, tokenizer)
+    again = load_encoder(tmp_path / "model", max_tokens=12).eval()
+    assert again.pooling == pooling
+    assert load_encoder(tmp_path / "model", pooling="mean").pooling == "mean"
+    assert again.state_dict().keys() == encoder.state_dict().keys()
+    assert torch.equal(again(Tokens.of(tokenizer, TEXTS)), encoder(Tokens.of(tokenizer, TEXTS)))
+
+
+def test_fresh_weights_come_from_the_seed(tokenizer, tmp_path):
+    encoder = encoder_of(tokenizer)
+    save_model(tmp_path / "model", encoder, tokenizer)
+    key = "transformer.embeddings.word_embeddings.weight"
+    one, again, two = (load_encoder(tmp_path / "model", fresh=True, seed=s).state_dict()[key] for s in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, two)
+    assert not torch.equal(one, encoder.state_dict()[key])
+    assert load_encoder(tmp_path / "model", fresh=True).pooling == "mean"
+
+
+def test_dropout_is_the_models_own_or_the_one_asked_for(tokenizer, tmp_path):
+    save_model(tmp_path / "model", encoder_of(tokenizer), tokenizer)
+
+    def dropouts(**changes):
+        modules = load_encoder(tmp_path / "model", **changes).modules()
+        return {module.p for module in modules if isinstance(module, torch.nn.Dropout)}
+
+    assert dropouts() == {0.1}
+    assert dropouts(dropout=0.25) == {0.25}
+    assert dropouts(dropout=0.0, fresh=True) == {0.0}
+
+
+def test_another_family_keeps_its_tokeniser_and_its_padding(tmp_path):
+    library = pytest.importorskip("sentence_transformers")
+    tokenizer = roberta(tmp_path / "roberta")
+    encoder = load_encoder(tmp_path / "roberta", pooling="cls").eval()
+    assert encoder.max_tokens == 12
+    assert not encoder.is_packed
+    save_model(tmp_path / "model", encoder, tokenizer, source=tmp_path / "roberta")
+
+    opened = AutoTokenizer.from_pretrained(tmp_path / "model")
+    assert (opened.pad_token, opened.cls_token, opened.eos_token) == ("<pad>", "<s>", "</s>")
+    assert opened(TEXTS, truncation=True)["input_ids"] == [
+        encoding.ids for encoding in tokenizer.encode_batch(TEXTS)
+    ]
+    theirs = library.SentenceTransformer(str(tmp_path / "model"), device="cpu")
+    torch.testing.assert_close(
+        theirs.encode(TEXTS, convert_to_tensor=True, show_progress_bar=False),
+        encoder(Tokens.of(tokenizer, TEXTS)).detach(),
+        atol=1e-5,
+        rtol=0,
+    )
+
+
+def test_heads_for_other_tasks_are_left_behind_in_silence(tokenizer, tmp_path, capsys):
+    encoder = encoder_of(tokenizer)
+    whole = BertForMaskedLM(encoder.transformer.config)
+    whole.save_pretrained(tmp_path)
+    capsys.readouterr()
+    loaded = load_encoder(tmp_path)
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""
+    for name, parameter in loaded.transformer.named_parameters():
+        assert torch.equal(parameter, whole.bert.get_parameter(name)), name
+
+
+@pytest.mark.parametrize(
+    ("layers", "what"), [(2, "missing"), (0, "left over")], ids=["a layer too few", "a layer too many"]
+)
+def test_weights_that_do_not_fit_the_configuration_are_refused(tokenizer, tmp_path, layers, what):
+    save_model(tmp_path / "model", encoder_of(tokenizer), tokenizer)
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"num_hidden_layers": layers}))
+    with pytest.raises(ValueError, match=what):
+        load_encoder(tmp_path / "model")
+
+
+def test_folders_without_an_encoder_are_refused(tokenizer, tmp_path):
+    with pytest.raises(ValueError, match="nothing is there"):
+        load_encoder(tmp_path / "missing")
+    with pytest.raises(ValueError, match=r"no .*config\.json"):
+        load_encoder(tmp_path)
+    save_model(tmp_path / "model", encoder_of(tokenizer), tokenizer)
+    with pytest.raises(ValueError, match="at most 12"):
+        load_encoder(tmp_path / "model", max_tokens=13)
+    (tmp_path / "model" / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="encoder that transformers opens"):
+        load_encoder(tmp_path / "model")
+    assert load_encoder(tmp_path / "model", fresh=True).max_tokens == 12, "needs no weights"
+    config = T5Config(vocab_size=9, d_model=8, d_kv=4, num_heads=2, num_layers=1, d_ff=8)
+    T5EncoderModel(config).save_pretrained(tmp_path / "t5")
+    with pytest.raises(ValueError, match="decoder"):
+        load_encoder(tmp_path / "t5")
+
+
+@pytest.mark.parametrize("notation", [{"pooling_mode": "max"}, {"pooling_mode_max_tokens": True}, {}])
+def test_other_poolings_and_modules_are_refused(tokenizer, tmp_path, notation):
+    save_model(tmp_path / "model", encoder_of(tokenizer), tokenizer)
+    (tmp_path / "model" / "1_Pooling" / "config.json").write_text(json.dumps(notation))
+    with pytest.raises(ValueError, match="mean or cls"):
+        load_encoder(tmp_path / "model")
+    modules = json.loads((tmp_path / "model" / "modules.json").read_text())
+    modules[1]["type"] = "sentence_transformers.models.Dense"
+    (tmp_path / "model" / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(ValueError, match="got Dense"):
+        load_encoder(tmp_path / "model")
+
+
+def test_an_older_model_is_replaced_all_at_once(tokenizer, tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    save_model(folder, encoder_of(tokenizer, seed=1), tokenizer)
+    before = load_encoder(folder)
+    newer = encoder_of(tokenizer, seed=2)
+
+    def fails(*_args, **_kwargs):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PreTrainedTokenizerFast, "save_pretrained", fails)
+        with pytest.raises(OSError, match="disk full"):
+            save_model(folder, newer, tokenizer)
+    tokens = Tokens.of(tokenizer, TEXTS)
+    assert torch.equal(load_encoder(folder).eval()(tokens), before.eval()(tokens))
+    save_model(folder, newer, tokenizer)
+    assert torch.equal(load_encoder(folder).eval()(tokens), newer(tokens))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"], "nothing else is left"
+
+
+def test_a_folder_of_other_things_is_not_replaced(tokenizer, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="choose another name"):
+        save_model(tmp_path, encoder_of(tokenizer), tokenizer)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    shutil.rmtree(tmp_path)
+    save_model(tmp_path, encoder_of(tokenizer), tokenizer)
+    assert (tmp_path / "modules.json").exists()

@@ -14,8 +14,8 @@ from typing import Any
 
 from batching.cli import cli
 from training import aligned, resolve_device, run_command
+from training.evaluations import Evaluations
 from vision.evaluate.load import WEIGHTS, digest, load_encoder, weights_path
-from vision.evaluate.record import Evaluations
 from vision.evaluate.tasks import EvaluationConfig, Tasks
 
 
@@ -36,6 +36,7 @@ def main(asked: EvaluationConfig) -> list[list[str]]:
         weights=path.name,
         sha256=digest(path),
         final=path.resolve() == (asked.run / WEIGHTS).resolve(),
+        measured_on="images",
     )
     tasks = Tasks(asked, config, encoder.to(device))
     rows: list[list[str]] = []
@@ -43,8 +44,15 @@ def main(asked: EvaluationConfig) -> list[list[str]]:
         record = None if asked.overwrite else known.find(task.measure, task.setting, task.images)
         if record is None:
             result = task.run()
-            known.add(task.measure, task.setting, result, usual=task.usual, images=task.images)
             values = result.values()
+            known.add(
+                task.measure,
+                task.setting,
+                values=values,
+                settings=result.settings(),
+                usual=task.usual,
+                data=task.images,
+            )
         else:
             values = record["values"]
         rows += _rows(task.measure, task.described(), values, "now" if record is None else "before")

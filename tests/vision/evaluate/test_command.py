@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from training import run_command
+from training.evaluations import flat_names
 from training.run import weights_name
 from vision.assembly import image_pairs
 from vision.config import VisionConfig
@@ -18,7 +19,6 @@ from vision.data import load_images
 from vision.evaluate import collisions
 from vision.evaluate.__main__ import main, parse
 from vision.evaluate.load import fresh_encoder, load_encoder, read_config
-from vision.evaluate.record import flat_names
 
 pytestmark = pytest.mark.usefixtures("small_backbone")
 KEPT = weights_name(3)

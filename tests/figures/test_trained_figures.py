@@ -1,4 +1,4 @@
-"""Figures and the README's block of trainings on images: they show what the tables hold."""
+"""Figures and the README's blocks of trainings on images and texts: they show what the tables hold."""
 
 import re
 
@@ -6,19 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from figures import vision_accuracy, vision_batches, vision_losses
-from figures.__main__ import save, vision_figures
+from figures import trained_accuracy, trained_batches, trained_losses
+from figures.__main__ import save, trained_figures
+from figures.experiments import VISION
 from figures.studies import in_studies
 from figures.style import SELECTION_LOOKS, by_arm, use_style
-from figures.vision_summary import vision_table
+from figures.trained_summary import trained_table
 
 
-def studied(vision_tables):
+def studied(tables, experiment=VISION):
     """The first study's results and curves."""
-    table = in_studies(vision_tables[0])
-    table = table[table["temperature"] == 0.1]
+    table = in_studies(tables[0], experiment)
+    table = table[table["study"] == min(table["study"])]
     added = table[["run", "study", "title", "guards", "loss"]]
-    return table, vision_tables[1].drop(columns=["guards", "loss"]).merge(added, on="run")
+    return table, tables[1].drop(columns=["guards", "loss"]).merge(added, on="run")
 
 
 def test_variants_have_the_colour_and_another_dash(vision_tables):
@@ -32,7 +33,7 @@ def test_variants_have_the_colour_and_another_dash(vision_tables):
 def test_accuracy_is_drawn_against_epochs_and_seconds(vision_tables):
     use_style()
     _, curves = studied(vision_tables)
-    figure = vision_accuracy.draw(curves)
+    figure = trained_accuracy.draw(curves, VISION)
     assert len(figure.axes) == 4, "two losses"
     for axis, x in zip(figure.axes, ("epoch_of_data", "seconds"), strict=False):
         lines = {line.get_label(): line for line in axis.get_lines()}
@@ -41,27 +42,27 @@ def test_accuracy_is_drawn_against_epochs_and_seconds(vision_tables):
         means = rows.groupby("update")[[x, "knn_top1"]].mean()
         np.testing.assert_allclose(lines["shuffled"].get_xdata(), means[x])
         np.testing.assert_allclose(lines["shuffled"].get_ydata(), means["knn_top1"])
-    assert "Accuracy (nearest neighbours)" in vision_accuracy.caption(curves)
-    assert "95 % band (Student's t) over n = 3 seeds." in vision_accuracy.caption(curves)
+    assert "Nearest neighbours (%) in training; cifar100, " in trained_accuracy.caption(curves, VISION)
+    assert "95 % band (Student's t) over n = 3 seeds." in trained_accuracy.caption(curves, VISION)
 
 
 def test_batches_show_what_selections_have(vision_tables):
     use_style()
-    figure = vision_batches.draw(studied(vision_tables)[1])
+    figure = trained_batches.draw(studied(vision_tables)[1], VISION)
     hardness, purity = figure.axes[:2]
     assert len(hardness.get_lines()) == 4, "two arms, each with random batches of the same pairs"
     assert len(purity.get_lines()) == 3
-    assert "n = 3 seeds" in vision_batches.caption(studied(vision_tables)[1])
+    assert "n = 3 seeds" in trained_batches.caption(studied(vision_tables)[1], VISION)
 
 
 def test_losses_show_means_and_spreads(vision_tables):
     use_style()
     results, _ = studied(vision_tables)
-    figure = vision_losses.draw(results)
+    figure = trained_losses.draw(results, VISION)
     labels = [" ".join(axis.get_xlabel().split()) for axis in figure.axes]  # long ones have several lines
-    assert labels == ["nearest neighbours", "recall@1"]
-    assert len(figure.axes[0].containers) == 6
-    caption = vision_losses.caption(results)
+    assert labels == ["nearest neighbours (%)", "recall@1 (%)", "against shuffled", "against shuffled"]
+    assert [len(axis.containers) for axis in figure.axes] == [6, 6, 4, 4]
+    caption = trained_losses.caption(results, VISION)
     assert "dcl spectral +1.1 [0.9, 1.3] (n = 3)" in caption
     assert "n = 3 seeds" in caption
 
@@ -69,14 +70,14 @@ def test_losses_show_means_and_spreads(vision_tables):
 def test_many_differences_are_counted(vision_tables):
     results, _ = studied(vision_tables)
     more = [results.assign(loss=loss) for loss in ("a", "b")]
-    caption = vision_losses.caption(pd.concat([*more, results]))
-    assert "of 8 differences 8 have a 95 % interval above 0, 0 one below 0" in caption
+    caption = trained_losses.caption(pd.concat([*more, results]), VISION)
+    assert "of 8 differences 8 have an interval above 0, 0 one below 0" in caption
 
 
 def test_every_study_has_its_figures_and_the_same_bytes(vision_tables, tmp_path):
     use_style()
     for folder in ("one", "two"):
-        for name, figure in vision_figures(*vision_tables):
+        for name, figure in trained_figures(*vision_tables, VISION):
             if name.endswith("t0.1_2-epochs"):
                 save(figure, tmp_path / folder, name)
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
@@ -88,11 +89,11 @@ def test_every_study_has_its_figures_and_the_same_bytes(vision_tables, tmp_path)
 def test_curves_without_results_are_refused(vision_tables):
     results, curves = vision_tables
     with pytest.raises(ValueError, match=r"every run of vision_curves\.csv must be in vision_results\.csv"):
-        list(vision_figures(results.iloc[1:], curves))
+        list(trained_figures(results.iloc[1:], curves, VISION))
 
 
 def test_readme_block_has_the_numbers_of_the_runs(vision_tables):
-    text = vision_table(vision_tables[0])
+    text = trained_table(vision_tables[0], VISION)
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
     header = lines[0]
     assert header[:5] == ["loss", "selection", "n", "recall@1 (%)", "nearest neighbours (%)"]

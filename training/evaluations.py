@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from training.run import write_json
-from vision.evaluate.result import Result
 
 NAME = "evaluation.json"
 
@@ -27,12 +26,14 @@ class Evaluations:
     """Of its content."""
     final: bool
     """Whether these are the weights that the run ended with."""
+    measured_on: str
+    """What data the numbers are of: images, texts."""
 
-    def find(self, measure: str, setting: Mapping[str, Any], images: Mapping[str, str]) -> dict[str, Any] | None:
-        """What is known of this measure at this setting on exactly these weights and images."""
+    def find(self, measure: str, setting: Mapping[str, Any], data: Mapping[str, str]) -> dict[str, Any] | None:
+        """What is known of this measure at this setting on exactly these weights and data (their sha256)."""
         key = self._key({"weights": self.weights, "measure": measure, "setting": setting})
         for record in self._read():
-            same = record["weights_sha256"] == self.sha256 and record.get("images_sha256") == images
+            same = record["weights_sha256"] == self.sha256 and record.get(f"{self.measured_on}_sha256") == data
             if same and self._key(record) == key:
                 return record
         return None
@@ -41,30 +42,32 @@ class Evaluations:
         self,
         measure: str,
         setting: Mapping[str, Any],
-        result: Result,
         *,
+        values: Mapping[str, Any],
+        settings: Mapping[str, Any],
         usual: Mapping[str, Any],
-        images: Mapping[str, str],
+        data: Mapping[str, str],
     ) -> None:
         """Write a result, in the place of an earlier one; results of weights that are no more are dropped.
 
         Args:
             measure: What was measured.
             setting: What tells it from others of its kind.
-            result: The numbers, and how they were measured.
+            values: The numbers.
+            settings: How they were measured.
             usual: The setting that flat names do not mention.
-            images: The sha256 of all that was measured on; a result on others is an earlier one.
+            data: The sha256 of all that was measured on; a result on others is an earlier one.
         """
         record = {
             "weights": self.weights,
             "weights_sha256": self.sha256,
-            "images_sha256": dict(images),
+            f"{self.measured_on}_sha256": dict(data),
             "final": self.final,
             "measure": measure,
             "setting": dict(setting),
             "unusual": {name: value for name, value in setting.items() if usual[name] != value},
-            "values": result.values(),
-            "settings": result.settings(),
+            "values": dict(values),
+            "settings": dict(settings),
         }
         kept = [old for old in self._read() if not self._is_replaced(old, record)]
         records = [*kept, json.loads(json.dumps(record))]

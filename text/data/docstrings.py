@@ -18,6 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from text.data.problems import OnProblem, Problems
+from text.data.texts import Lists, Texts
+from text.data.textset import TextSet
+
 _TESTS = {"idle_test", "test", "tests"}
 _OTHERS = {"__pycache__", "_bundled", "_vendor", "dist-packages", "lib2to3", "site-packages"}
 """Folders of copies of other projects, and of what the user installed."""
@@ -115,6 +119,38 @@ def read_docstrings(root: Path | None = None) -> Corpus:
         sha256=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
     )
     return Corpus(**parts, manifest=manifest)
+
+
+def load_docstrings(data: Path | None, split: str, on_problem: OnProblem) -> TextSet:
+    """The pairs of one part, each passage relevant to its query alone; see `read_docstrings`.
+
+    Args:
+        data: Folder of Python files; None for the standard library of this Python.
+        split: train, validation or test.
+        on_problem: What becomes of files that cannot be read.
+
+    Raises:
+        ValueError: If there are such files and they are not to be skipped, or a part would be too small.
+
+    Cost: 5 seconds for the standard library.
+    """
+    corpus = read_docstrings(data)
+    problems = Problems(on_problem)
+    for name in corpus.manifest.unreadable:
+        problems.add(
+            "unreadable files", (data or Path()) / name, None, "needs to be Python, got what cannot be parsed"
+        )
+    pairs: list[Pair] = getattr(corpus, split)
+    ids = Texts.of(map(str, range(len(pairs))))
+    return TextSet(
+        name=f"docstrings {split}",
+        queries=Texts.of(pair.query for pair in pairs),
+        passages=Texts.of(pair.passage for pair in pairs),
+        query_ids=ids,
+        passage_ids=ids,
+        relevant=Lists.of([[i] for i in range(len(pairs))]),
+        skipped=problems.settle("docstrings"),
+    )
 
 
 def pair_of(docstring: str) -> Pair | None:

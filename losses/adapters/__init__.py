@@ -1,0 +1,1 @@
+"""Our losses in other trainers; each module needs the library of its name."""

@@ -1,0 +1,123 @@
+"""Figures and the README's block of trainings on texts."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from figures import readme, trained_accuracy, trained_batches, trained_losses
+from figures.__main__ import trained_figures
+from figures.effects import effects, interval
+from figures.experiments import TEXT
+from figures.studies import in_studies, measured
+from figures.style import use_style
+from figures.trained_summary import trained_table
+
+SCRATCH = "nuts_1x256_N320_B64_t0.05_2-epochs"
+TUNED = "nuts_nut-encoder_N320_B64_t0.05_2-epochs"
+
+
+@pytest.fixture(scope="module")
+def drawn(text_tables):
+    """All figures by name."""
+    use_style()
+    yield dict(trained_figures(*text_tables, TEXT))
+    plt.close("all")
+
+
+def test_results_hold_measures_and_baselines(text_tables):
+    results, curves = text_tables
+    assert list(results)[:8] == [
+        *("dataset", "selection", "guards", "loss", "temperature", "batch_size", "texts"),
+        "model",
+    ]
+    assert set(results["texts_sha256"]) == {"12e4567890"}, "a word, though it looks like a number"
+    names = measured(results)
+    assert "relevant_mrr_at_10" in names
+    assert not [name for name in names if name.startswith(("untrained", "tfidf", "bm25", "first", "skipped", "n_"))]
+    graph = curves.query("selection == 'graph' and guards == '' and loss == 'clip' and seed == 1")
+    np.testing.assert_allclose(graph["relevant_mrr_at_10"], [0.02, np.nan, 0.216, np.nan, 0.432])
+    np.testing.assert_allclose(graph["batch_accuracy"], [np.nan, 0.25, 0.5, 0.75, 1])
+    assert "purity" not in curves
+
+
+def test_every_study_has_its_figures(drawn):
+    kinds = ("accuracy", "batches", "losses")
+    assert sorted(drawn) == sorted(f"text_{kind}_{study}" for kind in kinds for study in (SCRATCH, TUNED))
+
+
+def test_accuracy_is_drawn_against_updates_beside_tfidf(drawn, text_tables):
+    figure = drawn[f"text_accuracy_{SCRATCH}"]
+    by_update, by_seconds = figure.axes[:2]
+    assert (by_update.get_xlabel(), by_update.get_ylabel()) == ("updates", "relevant MRR@10 (× 100), clip")
+    assert by_seconds.get_xlabel().startswith("seconds")
+    lines = {line.get_label(): line for line in by_update.get_lines()}
+    np.testing.assert_allclose(lines["shuffled"].get_xdata(), [0, 10, 20])
+    np.testing.assert_allclose(lines["shuffled"].get_ydata(), [0.02, 0.205, 0.41])
+    assert by_update.yaxis.get_major_formatter()(0.205, 0) == "20.5"
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-1] == "TF-IDF"
+    np.testing.assert_allclose(by_update.get_lines()[-1].get_ydata(), 0.3)
+    tuned = drawn[f"text_accuracy_{TUNED}"]
+    assert [text.get_text() for text in tuned.legends[0].get_texts()] == ["shuffled", "TF-IDF", "BM25"]
+    curves = text_tables[1].merge(in_studies(text_tables[0], TEXT)[["run", "title"]], on="run")
+    assert trained_accuracy.caption(curves, TEXT).startswith("Relevant MRR@10 (× 100) in training; nuts, ")
+
+
+def test_batches_show_hardness_with_guards_and_what_shuffled_has(drawn):
+    hardness, accuracy = drawn[f"text_batches_{SCRATCH}"].axes[:2]
+    assert hardness.get_xlabel() == "updates"
+    assert len(hardness.get_lines()) == 4, "two arms, each with random batches of the same pairs"
+    labels = [line.get_label() for line in accuracy.get_lines()]
+    assert labels == ["shuffled", "graph partition + swaps", "graph partition + swaps, max_similarity=0.95"]
+
+
+def test_losses_show_mrr_and_its_differences(drawn, text_tables):
+    figure = drawn[f"text_losses_{SCRATCH}"]
+    above, below = figure.axes
+    assert " ".join(above.get_xlabel().split()) == "relevant MRR@10 (× 100)"
+    assert [label.get_text() for label in above.get_yticklabels()] == ["clip", "sogclr (gamma=0.5)"]
+    assert (len(above.containers), len(below.containers)) == (6, 4)
+    expected = interval([0.02, 0.022, 0.024])
+    (line,) = below.containers[0][2]
+    np.testing.assert_allclose(line.get_segments()[0][:, 0], [expected.low, expected.high])
+    results = in_studies(text_tables[0], TEXT).query("study == @SCRATCH", local_dict={"SCRATCH": SCRATCH})
+    assert "relevant MRR@10: clip graph +2.2 [1.7, 2.7] (n = 3); " in trained_losses.caption(results, TEXT)
+    alone = drawn[f"text_losses_{TUNED}"]
+    assert len(alone.axes) == 3, "MRR@10 of three protocols, nothing to compare"
+
+
+def test_readme_block_has_baselines_above_the_runs(text_tables):
+    text = trained_table(text_tables[0], TEXT)
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    header = ["loss", "selection", "n", "relevant MRR@10 (× 100)", "relevant recall@1 (× 100)"]
+    assert lines[0][:5] == header
+    assert lines[0][-2:] == ["relevant MRR@10 against shuffled", "seconds"]
+    assert lines[2] == ["–", "TF-IDF", "–", "30.0", "24.0", "45.0", "33.0", "–", "–"]
+    assert lines[3] == ["–", "untrained", "3", "2.0 ± 1.0", "1.6 ± 0.8", "3.0 ± 1.5", "2.2 ± 1.1", "–", "–"]
+    assert lines[4][:4] == ["`clip`", "`shuffled`", "3", "41.0 ± 1.0"]
+    assert lines[5][-2:] == ["+2.2 [1.7, 2.7] (n = 3)", "25 ± 0"]
+    assert lines[6][:2] == ["`clip`", "`graph` max_similarity=0.95"]
+    assert lines[7][0] == "`sogclr (gamma=0.5)`"
+    second = lines[10:]
+    assert second[0][7:10] == ["full MRR@10 (× 100)", "rerank MRR@10 (× 100)", "nuts spearman (× 100)"]
+    words = [line[1] for line in second[2:]]
+    assert words == [
+        *("TF-IDF", "BM25", "candidates as given", "zero-shot: the model before training"),
+        "`shuffled`",
+    ]
+    assert second[3][3:9] == ["35.0", "–", "–", "–", "–", "–"]
+    assert second[4][8] == "42.0"
+    assert text.endswith(TEXT.note)
+
+
+def test_a_table_that_is_missing_is_named_with_its_command(monkeypatch, tmp_path):
+    for name in ("synthetic_results.csv", "vision_results.csv"):
+        (tmp_path / name).write_bytes((readme.DATA / name).read_bytes())
+    monkeypatch.setattr(readme, "DATA", tmp_path)
+    text = readme.filled("<!-- text:begin -->\nold\n<!-- text:end -->\n")
+    assert text == "<!-- text:begin -->\n`make results-text` makes this table.\n<!-- text:end -->\n"
+
+
+def test_effects_take_texts(text_tables):
+    found = effects(in_studies(text_tables[0], TEXT)).query("measure == 'relevant_ndcg_at_10' and loss == 'clip'")
+    assert found["guards"].tolist() == ["", "max_similarity=0.95"]
+    assert trained_batches.shows(text_tables[1], TEXT)

@@ -1,0 +1,67 @@
+"""Embed the training pairs of a preset by any model: `python -m text.embed PRESET --model DIR --out FILE.npz`.
+
+    python -m text.embed msmarco-sample --model all-MiniLM-L6-v2 --out teacher.npz
+    python -m text.train msmarco-sample --model DIR --selection communities --teacher teacher.npz
+
+The options are those of `python -m text.train`: with the same preset, data and numbers of pairs, row i of the file
+is training pair i (its first positive). `--teacher` plans by it, and `python -m batching` makes plans of it.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+
+from text.assembly import assemble, training_set
+from text.config import TextConfig
+from text.presets import DESCRIPTIONS, DETAILS, PRESETS
+from training import parse_preset, resolve_device, run_command
+from training.ranks import Ranks
+
+
+def main(config: TextConfig) -> Path:
+    """Write the embeddings.
+
+    Returns:
+        The file, with arrays u (queries) and v (passages).
+
+    Raises:
+        ValueError: If there is no name for the file, or it exists already.
+    """
+    out = config.out
+    if out is None or out.suffix != ".npz":
+        raise ValueError(f"--out must name a file that ends in .npz, got {out}; for instance --out teacher.npz")
+    if out.exists() and not config.overwrite:
+        raise ValueError(f"{out} exists already; choose another --out, or give --overwrite")
+    config = replace(
+        config, positives="first", n_negatives=0, hard_negatives=None, teacher=None, selection="shuffled"
+    )
+    pairs = assemble(config, training_set(config), Ranks(device=resolve_device(config.device))).pairs
+    u, v = (x.cpu().numpy() for x in pairs.embed(None))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=out.parent, prefix=f".{out.stem}-", suffix=".npz", delete=False) as file:
+        np.savez(file, u=u, v=v)
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(out)
+    sys.stdout.write(f"{len(u):,} pairs of {u.shape[1]} numbers: {out}\n")
+    return out
+
+
+def parse(argv: Sequence[str]) -> TextConfig:
+    """The configuration that a command line asks for."""
+    return parse_preset(
+        argv,
+        experiment="text",
+        command="embed",
+        presets=PRESETS,
+        descriptions=DESCRIPTIONS,
+        details=DETAILS,
+        description=__doc__,
+    )
+
+
+if __name__ == "__main__":
+    run_command(main, parse)

@@ -1,0 +1,137 @@
+"""The encoder of a run, or of a folder that transformers or sentence-transformers wrote."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from text.config import TextConfig
+from text.data import TextSet
+from text.data.store import tokenised
+from text.evaluate.protocols import evaluate
+from text.evaluate.sets import Named
+from text.evaluate.sts import similarity
+from text.model import Encoder, Precision, load_encoder
+from text.tokens import load_tokenizer
+from training.evaluations import Evaluations
+
+WEIGHTS = "model"
+"""What a finished run leaves."""
+_MAX_TOKENS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What is measured."""
+
+    name: str
+    config: TextConfig | None
+    """Of the run; None for the folder of a model."""
+    encoder: Encoder
+    query: Tokenizer
+    passage: Tokenizer
+    known: Evaluations | None
+    """What was measured before, of a run."""
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Tokens of a query and of a passage that are read."""
+        cuts: list[Any] = [self.query.truncation, self.passage.truncation]
+        return cuts[0]["max_length"], cuts[1]["max_length"]
+
+    @property
+    def precision(self) -> Precision:
+        """What it computes in."""
+        return self.encoder.precision
+
+    def measure(self, of: Named, measures: Sequence[str], *, batch_size: int, threshold: float) -> dict[str, float]:
+        """See `evaluate` and `similarity`."""
+        texts = of.texts
+        if isinstance(texts, TextSet):
+            queries = tokenised(texts.queries, self.query, of.cache, name=f"{texts.name} queries")
+            passages = tokenised(texts.passages, self.passage, of.cache, name=f"{texts.name} passages")
+            return evaluate(
+                *(self.encoder, texts, queries, passages, measures), batch_size=batch_size, threshold=threshold
+            )
+        first, second = (tokenised(x, self.passage, of.cache, name=texts.name) for x in (texts.first, texts.second))
+        return similarity(self.encoder, texts, first, second, batch_size=batch_size)
+
+
+def load_model(
+    what: Path, *, device: torch.device, max_tokens: int | None = None, precision: Precision | None = None
+) -> Model:
+    """The encoder to measure, on the device.
+
+    Args:
+        what: Folder of a finished run, or of an encoder.
+        device: Where it computes.
+        max_tokens: Tokens of a query and of a passage that are read; None for what the run has read, and, with
+            other folders, for 256 or what the model can take.
+        precision: What it computes in; None for what the run did, and float32 with other folders.
+
+    Raises:
+        ValueError: If the folder holds neither, a run that has not ended, or a model with fewer positions.
+    """
+    config = read_config(what)
+    folder = what if config is None else what / WEIGHTS
+    if config is not None and not folder.is_dir():
+        raise ValueError(
+            f"{what} must be a finished run, with {WEIGHTS}/, but it has none: it has not ended yet; finish it by "
+            "its own command"
+        )
+    encoder = load_encoder(
+        folder,
+        precision=precision or (config.precision if config else "float32"),
+        attention=config.attention if config else "auto",
+        max_tokens=max_tokens,
+    )
+    lengths = _lengths(encoder, config) if max_tokens is None else (max_tokens, max_tokens)
+    query, passage = (load_tokenizer(folder, length) for length in lengths)
+    known = None
+    if config is not None:
+        known = Evaluations(folder=what, weights=WEIGHTS, sha256=digest(folder), final=True, measured_on="texts")
+    return Model(what.resolve().name, config, encoder.to(device), query, passage, known)
+
+
+def read_config(folder: Path) -> TextConfig | None:
+    """The configuration of a run; None if the folder is none.
+
+    Raises:
+        ValueError: If it is a run of another kind, or cannot be read.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+        kind = found.get("experiment")
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise ValueError(f"{path} must be a JSON object, but cannot be read ({error}); restore it") from error
+    if kind is None:
+        return None
+    if kind != "text":
+        raise ValueError(f"WHAT must be a run on texts, but {folder} is one of {kind!r}; choose another folder")
+    return TextConfig.from_record(found["config"])
+
+
+def digest(folder: Path) -> str:
+    """The sha256 of all files of an encoder, which tells whether weights are still those that were measured."""
+    state = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        state.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(2**24):
+                state.update(block)
+    return state.hexdigest()
+
+
+def _lengths(encoder: Encoder, config: TextConfig | None) -> tuple[int, int]:
+    """Tokens of a query and of a passage, where nobody asks for others."""
+    if config is not None:
+        return config.query_tokens or config.max_tokens, config.max_tokens
+    return min(_MAX_TOKENS, encoder.max_tokens), min(_MAX_TOKENS, encoder.max_tokens)
