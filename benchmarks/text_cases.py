@@ -31,11 +31,15 @@ VOCABULARY, LAYERS, HIDDEN, HEADS, INTERMEDIATE = 30_522, 6, 384, 12, 1536
 N_PARAMETERS = 22_565_376
 """Of it, without BERT's pooler, which nobody trains; 11.7 million are embeddings of words."""
 
-QUERY_LENGTHS = (4, 6, 7, 7, 8, 8, 8, 9, 9, 9, 10, 10, 11, 11, 12, 12, 13, 14, 16, 19, 69)
-PASSAGE_LENGTHS = (13, 42, 48, 52, 55, 58, 61, 63, 65, 67, 70, 73, 76, 80, 85, 92, 100, 110, 122, 139, 298)
-"""Tokens of MS MARCO's training queries and of their first positives, [CLS] and [SEP] among them: quantiles 0,
-0.05, ..., 1 over the 11,992 queries of data/msmarco-passage-sample, by the vocabulary of bert-base-uncased. The
-means are 10.7 and 78.2."""
+SHARES = (*(i / 20 for i in range(20)), 0.97, 0.98, 0.99, 0.995, 1.0)
+QUERY_LENGTHS = (4, 6, 7, 7, 8, 8, 8, 9, 9, 9, 10, 10, 11, 11, 12, 12, 13, 14, 16, 19, 21, 22, 26, 30, 69)
+PASSAGE_LENGTHS = (
+    *(13, 42, 48, 52, 55, 58, 61, 63, 65, 67, 70, 73, 76, 80, 85, 92, 100, 110, 122, 139),
+    *(152, 160, 177, 193, 298),
+)
+"""Tokens of MS MARCO's training queries and of their first positives, [CLS] and [SEP] among them: the quantiles
+`SHARES` over the 11,992 queries of data/msmarco-passage-sample, by the vocabulary of bert-base-uncased. The means
+are 10.7 and 78.2."""
 
 BATCHES = {"cpu": (32, 96), "cuda": (96, 1024)}
 PRECISIONS: dict[str, tuple[Precision, ...]] = {"cpu": ("float32", "bfloat16"), "cuda": ("bfloat16",)}
@@ -52,6 +56,8 @@ class Material:
     texts: TextSet
     told: str
     """What the texts are."""
+    scratch: Path
+    """For what is kept of them."""
 
     @property
     def queries(self) -> list[str]:
@@ -107,7 +113,7 @@ def material(model: Path | None, data: Path, scratch: Path, n_pairs: int) -> Mat
     Args:
         model: Folder of an encoder and its tokeniser; None for random weights of MiniLM's shape.
         data: Folder of the data sets.
-        scratch: Where random weights are written.
+        scratch: Where random weights are written, and large results are kept.
         n_pairs: Of random words.
 
     Raises:
@@ -118,11 +124,11 @@ def material(model: Path | None, data: Path, scratch: Path, n_pairs: int) -> Mat
     folder = make_folder(scratch / "model") if model is None else model
     if model is not None:
         try:
-            return Material(folder=folder, texts=_own_pairs(data), told="MS MARCO")
+            return Material(folder=folder, texts=_own_pairs(data), told="MS MARCO", scratch=scratch)
         except ValueError as reason:
             print(f"random words: {reason}", flush=True)
     texts = drawn_pairs(load_tokenizer(folder, MAX_TOKENS), n_pairs)
-    return Material(folder=folder, texts=texts, told="random words at MS MARCO's lengths")
+    return Material(folder=folder, texts=texts, told="random words at MS MARCO's lengths", scratch=scratch)
 
 
 def make_folder(folder: Path) -> Path:
@@ -160,8 +166,7 @@ def drawn_pairs(tokenizer: Tokenizer, n: int) -> TextSet:
 
 def drawn_lengths(side: str, quantiles: tuple[int, ...], n: int) -> Int64[np.ndarray, " n"]:
     """Lengths with these quantiles, a function of the side: linear between them."""
-    shares = np.linspace(0, 1, len(quantiles))
-    return np.interp(uniforms(0, f"{side}-lengths", 0, n).numpy(), shares, quantiles).round().astype(np.int64)
+    return np.interp(uniforms(0, f"{side}-lengths", 0, n).numpy(), SHARES, quantiles).round().astype(np.int64)
 
 
 def pair_set(name: str, queries: list[str], passages: list[str]) -> TextSet:

@@ -25,7 +25,8 @@ class Ours:
 
     def __init__(self, config: TextConfig, material: Material, device: torch.device, *, line: int) -> None:
         """See the class."""
-        self.config, self.line, self.device = replace(config, model=material.folder), line, device
+        self.config = replace(config, model=material.folder, data=material.scratch)
+        self.line, self.device = line, device
         n_pairs = self.config.count_pairs(len(material.queries))
         self.parts = assemble(self.config, material.first(n_pairs), Ranks(device=device))
 

@@ -12,6 +12,7 @@ import pandas as pd
 from figures.experiments import EXPERIMENTS
 from figures.style import SELECTION_LOOKS
 from figures.table import DATA, read_table
+from figures.text_speed import text_speed_block
 from figures.trained_summary import trained_table
 
 ROOT = Path(__file__).parent.parent
@@ -172,6 +173,14 @@ def augmentation_table(results: pd.DataFrame) -> str:
     return "\n".join(lines) + f"\n\n{_where(results.iloc[0].to_dict())}"
 
 
+def text_speed() -> str:
+    """Steps of training on texts against another trainer's, as `figures.text_speed` tells them."""
+    results = ROOT / "benchmarks" / "results" / "text_cpu.csv"
+    if not results.exists():
+        return "`make bench-text` makes this table."
+    return text_speed_block(pd.read_csv(results))
+
+
 def filled(text: str) -> str:
     """The README with its blocks written anew."""
     blocks = {"study": study_table(pd.read_csv(DATA / "synthetic_results.csv"))}
@@ -185,6 +194,7 @@ def filled(text: str) -> str:
         results = ROOT / "benchmarks" / "results" / f"{file}.csv"
         if results.exists():
             blocks[name] = table(pd.read_csv(results))
+    blocks["text-speed"] = text_speed()
     for name, experiment in EXPERIMENTS.items():
         file = DATA / f"{name}_results.csv"
         missing = f"`{experiment.command}` makes this table."

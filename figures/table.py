@@ -14,7 +14,7 @@ import pandas as pd
 
 from figures.experiments import EXPERIMENTS
 from figures.folders import Folder, read_runs
-from figures.trained import latest, merged_columns, row_order, trained_curves, trained_results
+from figures.trained import TEXT_DIGESTS, latest, merged_columns, row_order, trained_curves, trained_results
 
 DATA = Path(__file__).parent / "data"
 
@@ -84,7 +84,7 @@ def synthetic_grams(runs: Sequence[Folder]) -> pd.DataFrame:
 
 def read_table(path: Path) -> pd.DataFrame:
     """A table that `collect` wrote, with empty words as words, and digests as words though they may be digits."""
-    words = ("commit", "run", "guards", "torch", "texts", "texts_sha256")
+    words = ("commit", "run", "guards", "torch", "texts", *TEXT_DIGESTS)
     table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(words, str))
     return table.assign(**{name: table[name].fillna("") for name in ("commit", "guards") if name in table})
 

@@ -13,6 +13,9 @@ from figures.guards import guards_word
 
 PROVENANCE = ("commit", "device", "torch", "date", "run")
 """The last columns. The run is a digest of all its settings and its device: equal runs replace each other."""
+TEXT_DIGESTS = ("texts_sha256", "test_sha256")
+"""Of the texts that were trained on, and of those that were tested on."""
+
 _LEAD = ("dataset", "selection", "guards", "loss", "temperature", "batch_size")
 _THEN = ("n_pairs", "epochs", "updates", "learning_rate")
 _RESULT_NAMES = {"loss": "train_loss", "updates": "updates_taken"}
@@ -34,14 +37,16 @@ def row_order(experiment: Experiment) -> tuple[str, ...]:
 def settings_of(run: Folder) -> dict[str, Any]:
     """All settings of a run, flat: lists as words, numbers that were left to the data as the data had them.
 
-    Texts are told by their name and the first digits of their digest.
+    Texts are told by their name and the first digits of their digests.
     """
     settings = {name: _plain(value) for name, value in flat(run.config["config"]).items()}
     settings.pop("device", None)  # "auto" as a rule; the one that it ran on is among the provenance
     if settings.get("dataset", "folder") not in EXPERIMENTS[run.experiment].places:
         settings.pop("data", None)  # where a data set lies that is known otherwise changes nothing
-    if "texts_sha256" in run.result:
-        settings |= {"texts": run.result["texts"], "texts_sha256": run.result["texts_sha256"][:10]}
+    if "texts" in run.result:
+        settings["texts"] = run.result["texts"]
+        digests = {name: run.result.get(name) or settings.get(name) for name in TEXT_DIGESTS}
+        settings |= {name: digest[:10] for name, digest in digests.items() if digest}
     for name, counted in (("n_pairs", "n_train"), ("n_test", "n_test")):
         if name in settings and settings[name] is None:
             settings[name] = run.result.get(counted)

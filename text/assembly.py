@@ -12,10 +12,10 @@ from batching import Report, Selection, derived_seed, permutation
 from losses import Loss
 from losses.registry import LOSSES
 from text.config import TextConfig
-from text.data import DATASETS, Lists, TextSet, load_texts
+from text.data import Lists, TextSet, cache_folder, load_texts
 from text.data.duplicates import pair_groups
-from text.data.files import CACHE
 from text.data.store import tokenised
+from text.evaluate.sets import chosen
 from text.model import Encoder, build_encoder, load_encoder
 from text.pairs import TextPairs, TrainingTexts
 from text.tokens import Tokens, build_tokenizer, build_vocabulary, load_tokenizer
@@ -67,9 +67,9 @@ def training_set(config: TextConfig) -> TextSet:
         relevant = Lists.grouped(relevant.rows[kept], relevant.items[kept], len(relevant))
     answered = np.flatnonzero(relevant.lengths)
     count = config.count_pairs(len(answered))
-    chosen = np.sort(answered[permutation(0, "pairs", 0, len(answered))[:count].numpy()])
-    texts = texts.of_queries(chosen)
-    relevant = relevant.take(chosen)
+    taken = np.sort(answered[permutation(0, "pairs", 0, len(answered))[:count].numpy()])
+    texts = texts.of_queries(taken)
+    relevant = relevant.take(taken)
     if config.n_negatives and texts.negatives is None:
         raise ValueError(
             f"n_negatives draws from hard negatives, but {texts.name} brings none, got {config.n_negatives}; give "
@@ -95,10 +95,7 @@ def training_set(config: TextConfig) -> TextSet:
 
 def evaluation_set(config: TextConfig, split: str = "test") -> TextSet:
     """The texts to measure on: a fixed random choice of the queries, and all passages."""
-    texts = load_texts(config.dataset, config.data, split, on_problem=config.on_problem)
-    if config.n_test is None or config.n_test >= len(texts.queries):
-        return texts
-    return texts.of_queries(np.sort(permutation(0, "test", 0, len(texts.queries))[: config.n_test].numpy()))
+    return chosen(load_texts(config.dataset, config.data, split, on_problem=config.on_problem), config.n_test)
 
 
 def assemble(config: TextConfig, texts: TextSet, ranks: Ranks | None = None) -> Parts:
@@ -140,6 +137,7 @@ def assemble(config: TextConfig, texts: TextSet, ranks: Ranks | None = None) -> 
         draw_positives=config.positives == "drawn",
         n_negatives=config.n_negatives,
         augmentation=config.augmentation,
+        raw=LOSSES[config.loss].raw,
         loss_options=LOSSES[config.loss].options,
         seed=config.seed,
         embed_batch_size=config.embed_batch_size,
@@ -172,7 +170,7 @@ def build_tokenizers(config: TextConfig, texts: TextSet) -> Tokenizers:
         every = (text for side in (texts.queries, texts.passages) for text in side)
         vocabulary = build_vocabulary(every, config.vocabulary_size)
         query, passage = (build_tokenizer(vocabulary, length) for length in lengths)
-    return Tokenizers(query, passage, _cache(config))
+    return Tokenizers(query, passage, cache_folder(config.dataset, config.data))
 
 
 def build_model(config: TextConfig, vocabulary_size: int) -> Encoder:
@@ -203,12 +201,3 @@ def build_model(config: TextConfig, vocabulary_size: int) -> Encoder:
         precision=config.precision,
         attention=config.attention,
     )
-
-
-def _cache(config: TextConfig) -> Path | None:
-    """The folder for what has been tokenised, beside the data; none for texts that come with Python."""
-    if config.dataset == "docstrings":
-        return None
-    if config.data is None or not DATASETS[config.dataset].needs_data:
-        return (config.data or Path("data")) / CACHE
-    return config.data.resolve().parent / CACHE

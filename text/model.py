@@ -83,6 +83,14 @@ class Encoder(nn.Module):
         """The embeddings, in the order of the texts.
 
         Raises:
+            ValueError: As `project`.
+        """
+        return functional.normalize(self.project(tokens), dim=-1)
+
+    def project(self, tokens: Tokens) -> Float[Tensor, "texts dim"]:
+        """The same of any length: what losses of raw embeddings take (VICReg, Barlow Twins).
+
+        Raises:
             ValueError: If a text has no token, or more than the model has positions.
         """
         if not len(tokens):
@@ -96,11 +104,11 @@ class Encoder(nn.Module):
         weights = self.transformer.get_input_embeddings().weight.dtype
         dtype = torch.bfloat16 if self.precision == "bfloat16" else weights
         if self.is_packed and self._takes_any_order(tokens.ids.device, dtype):
-            return self._normalised(self._packed(tokens, dtype))
+            return self._packed(tokens, dtype)
         order = tokens.lengths.argsort(stable=True)
         by_length = tokens.take(order)
         pooled = self._packed(by_length, dtype) if self.is_packed else self._padded(by_length)
-        return self._normalised(pooled.index_select(0, order.argsort().to(pooled.device, non_blocking=True)))
+        return pooled.index_select(0, order.argsort().to(pooled.device, non_blocking=True))
 
     def _takes_any_order(self, device: torch.device, dtype: torch.dtype) -> bool:
         """Whether attention gains nothing by texts in the order of their lengths."""
@@ -125,12 +133,9 @@ class Encoder(nn.Module):
         ids, is_token = tokens.padded()
         ids = ids.masked_fill(~is_token, self._config.pad_token_id or 0)
         hidden = _widened(self.transformer(input_ids=ids, attention_mask=is_token.long()).last_hidden_state)
-        # The mean's factor 1/T cancels when the vector is normalised.
-        return hidden[:, 0] if self.pooling == "cls" else (hidden * is_token[..., None]).sum(1)
-
-    @staticmethod
-    def _normalised(pooled: Float[Tensor, "texts dim"]) -> Float[Tensor, "texts dim"]:
-        return functional.normalize(pooled, dim=-1)
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        return (hidden * is_token[..., None]).sum(1) / is_token.sum(1, keepdim=True)
 
 
 def _widened(x: Tensor) -> Tensor:

@@ -55,6 +55,7 @@ class TextPairs(EncodedPairs):
         draw_positives: Draw among several positives; if not, always take the first.
         n_negatives: Hard negatives of each pair.
         augmentation: Of both sides, in training.
+        raw: The loss gets embeddings of any length, from `encoder.project`.
         loss_options: What the loss may be told beside the embeddings, `losses.registry.Entry.options`.
         seed: Of what is drawn, of augmentation and of dropout.
         embed_batch_size: Pairs at a time when embeddings are asked for.
@@ -71,6 +72,7 @@ class TextPairs(EncodedPairs):
         draw_positives: bool = True,
         n_negatives: int = 0,
         augmentation: Augmentation | None = None,
+        raw: bool = False,
         loss_options: frozenset[str] = frozenset(),
         seed: int,
         embed_batch_size: int = 256,
@@ -91,6 +93,7 @@ class TextPairs(EncodedPairs):
         self.draw_positives = draw_positives
         self.n_negatives = n_negatives
         self.augmentation = Augmentation() if augmentation is None else augmentation
+        self.raw = raw
         # Without duplicates nothing is excluded, and losses without options are as welcome as the others.
         self._tells_ids = "ids" in loss_options and (texts.has_duplicates or n_negatives > 0)
         self._drawn: tuple[int, Tensor] | None = None
@@ -113,7 +116,9 @@ class TextPairs(EncodedPairs):
         queries = self._changed(self.texts.queries.take(index), "query", index, training)
         passages = self._changed(self.texts.passages.take(keys.flatten()), "passage", keys.flatten(), training)
         device = next(self.model.parameters()).device
-        embeddings = self.model(Tokens.join([queries, passages]).to(device))
+        model: Any = self.model
+        embed = model.project if self.raw and training else model
+        embeddings = embed(Tokens.join([queries, passages]).to(device))
         u, v = embeddings.split([len(index), keys.numel()])
         return u, v if keys.shape[1] == 1 else v.unflatten(0, keys.shape)
 

@@ -62,7 +62,7 @@ class Grid:
     """For every run."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot run before anything does."""
+        """Refuse what can be told without a training's help; `main` refuses the rest before any run."""
         if self.preset not in self.TRAINER.presets:
             raise ValueError(f"preset must be one of {', '.join(self.TRAINER.presets)}, got {self.preset!r}")
         if self.workers < 1:
@@ -73,8 +73,6 @@ class Grid:
                 raise ValueError(f"{name} must name at least one, got none")
             if twice := sorted({str(one) for one in given if given.count(one) > 1}):
                 raise ValueError(f"{name} must name each once, got {', '.join(twice)} more than once; leave it out")
-        for run in self.runs():
-            run.check()
 
     def runs(self) -> list["GridRun"]:
         """All runs, the first seed of everything first."""
@@ -143,8 +141,14 @@ def main(grid: Grid) -> int:
 
     Returns:
         The number of runs that failed.
+
+    Raises:
+        ValueError: If training would refuse a run, or there are results of other settings; nothing has been done
+            then.
     """
     runs = grid.runs()
+    for run in runs:
+        run.check()
     with ThreadPoolExecutor(grid.workers) as pool:
         results = dict(zip(runs, pool.map(GridRun.make, runs), strict=True))
     sys.stdout.write(summary(grid, results))

@@ -113,8 +113,10 @@ def test_a_table_that_is_missing_is_named_with_its_command(monkeypatch, tmp_path
     for name in ("synthetic_results.csv", "vision_results.csv"):
         (tmp_path / name).write_bytes((readme.DATA / name).read_bytes())
     monkeypatch.setattr(readme, "DATA", tmp_path)
-    text = readme.filled("<!-- text:begin -->\nold\n<!-- text:end -->\n")
-    assert text == "<!-- text:begin -->\n`make results-text` makes this table.\n<!-- text:end -->\n"
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    for name, command in (("text", "make results-text"), ("text-speed", "make bench-text")):
+        text = readme.filled(f"<!-- {name}:begin -->\nold\n<!-- {name}:end -->\n")
+        assert text == f"<!-- {name}:begin -->\n`{command}` makes this table.\n<!-- {name}:end -->\n"
 
 
 def test_effects_take_texts(text_tables):

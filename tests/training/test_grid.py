@@ -123,7 +123,6 @@ def test_settings_stand_beside_selections_and_losses():
         ({"workers": 0}, "workers must be at least 1, got 0"),
         ({"losses": ()}, "losses must name at least one"),
         ({"selections": ("shuffled", "osgd", "shuffled")}, "name each once, got shuffled more than once"),
-        ({"losses": ("sogclr+",)}, r"NAME or NAME\+SETTING=VALUE\+..., got 'sogclr\+'"),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_does(change, told, here):
@@ -142,7 +141,7 @@ def test_what_cannot_run_is_refused_before_anything_does(change, told, here):
 )
 def test_what_training_would_refuse_is_refused_first(change, told, here, capsys):
     with pytest.raises(SystemExit):
-        Grid(preset="walnut", **change)
+        main(Grid(preset="walnut", **change))
     assert told in " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert not (here / "runs").exists()
 
@@ -156,13 +155,23 @@ def test_results_of_other_settings_are_not_taken_for_its_own():
     (run.path / "config.json").write_text(json.dumps({"config": record | {"texts_sha256": "ab"}}))
     run.check()  # what a training adds when it has read its data is no setting
     with pytest.raises(ValueError, match="has another keep, updates; choose another --out"):
-        replace(grid, options=("--updates", "9", "--keep", "3"))
+        main(replace(grid, options=("--updates", "9", "--keep", "3")))
+    with pytest.raises(ValueError, match=r"NAME or NAME\+SETTING=VALUE\+..., got 'sogclr\+'"):
+        main(replace(grid, losses=("sogclr+",)))
 
 
 def test_the_command_line(here, capsys):
     line = ["walnut", "--seeds", "4", "5", "--losses", "clip", "--", "--updates", "9"]
     grid = any_grid.parse(Grid, line, description="Cracks nuts.")
     assert (grid.seeds, grid.options, grid.selections) == ((4, 5), ("--updates", "9"), Grid.selections)
+    run = replace(grid, selections=("osgd",)).runs()[0]
+    run.path.mkdir(parents=True)
+    record = json.loads(json.dumps(parse_nuts(run.arguments).record()))
+    (run.path / "config.json").write_text(json.dumps({"config": record}))
+    (run.path / "result.json").write_text('{"seconds": 1}')
+    for _ in range(2):  # the same command may be given again, whatever its options
+        assert main(any_grid.parse(Grid, [*line[:-3], "--selections", "osgd", *line[-3:]], description=None)) == 0
+    capsys.readouterr()
     with pytest.raises(SystemExit):
         any_grid.parse(Grid, ["--help"], description="Cracks nuts.")
     text = capsys.readouterr().out
@@ -171,5 +180,5 @@ def test_the_command_line(here, capsys):
     with pytest.raises(SystemExit) as exit_:
         run_command(main, partial(any_grid.parse, Grid, description=None), ["peanut"])
     assert exit_.value.code == 2
-    assert not list(here.glob("runs"))
-    assert "nuts" not in sys.modules
+    assert "nuts" not in sys.modules, "trainings are processes of their own"
+    assert len(list(here.rglob("result.json"))) == 2

@@ -36,7 +36,7 @@ def test_settings_stand_beside_the_selection_and_the_loss(tmp_path):
 
 def test_what_training_would_refuse_is_refused_first(tmp_path, capsys):
     with pytest.raises(SystemExit):
-        Grid(preset="smoke", selections=("shuffled", "hardest"), out=tmp_path)
+        main(Grid(preset="smoke", selections=("shuffled", "hardest"), out=tmp_path))
     assert "got 'hardest'" in " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert not list(tmp_path.iterdir())
 

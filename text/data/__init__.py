@@ -15,7 +15,7 @@ store        parsed and tokenised texts on the disk
 duplicates   texts that are there twice
 """
 
-from text.data.datasets import DATASETS, Dataset, load_texts
+from text.data.datasets import DATASETS, Dataset, cache_folder, load_texts
 from text.data.problems import OnProblem
 from text.data.sts import STS, ScoredPairs, load_sts
 from text.data.texts import Lists, Texts
@@ -30,6 +30,7 @@ __all__ = [
     "ScoredPairs",
     "TextSet",
     "Texts",
+    "cache_folder",
     "load_sts",
     "load_texts",
 ]

@@ -51,10 +51,10 @@ class Options:
     """File of hard negatives of the train part, by id: JSONL or TSV."""
 
     def __post_init__(self) -> None:
-        """Check name and split.
+        """Check name, split and hard negatives.
 
         Raises:
-            ValueError: If one is unknown.
+            ValueError: If one is unknown, or does not go with the others.
         """
         if self.name not in STS:
             known_dataset(self.name)
@@ -62,6 +62,10 @@ class Options:
             raise ValueError(
                 f"--split of {self.name} must be one of {', '.join(self.all_splits)}, got {self.split!r}"
             )
+
+        if self.hard_negatives is not None and (self.name in STS or self.split not in (None, "train")):
+            part = self.name if self.split is None else f"{self.name} {self.split}"
+            raise ValueError(f"--hard-negatives is for queries of a train part, got it for {part}; leave it out")
 
     @property
     def all_splits(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from text.data import beir, docstrings, msmarco, pairs
+from text.data.files import CACHE
 from text.data.problems import OnProblem
 from text.data.textset import TextSet
 
@@ -128,6 +129,14 @@ def load_texts(
     if hard_negatives is not None:
         _check_negatives(dataset, split, hard_negatives)
     return known.load(data, split, on_problem, hard_negatives)
+
+
+def cache_folder(dataset: str, data: Path | None) -> Path:
+    """Where what was made of a data set is kept: beside its files, never among the user's own."""
+    if data is None:
+        return Path("data") / CACHE
+    itself = DATASETS[dataset].needs_data or dataset == "docstrings" or (data / "collection.tsv").is_file()
+    return (data.resolve().parent if itself else data) / CACHE
 
 
 def known_dataset(name: str) -> Dataset:

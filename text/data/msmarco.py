@@ -66,7 +66,7 @@ def load_msmarco(data: Path, split: str, on_problem: OnProblem, negatives: Path 
         layout=_JUDGEMENTS,
         negatives=negatives,
     )
-    return load_source(source, folder.parent / CACHE, on_problem)
+    return load_source(source, folder.resolve().parent / CACHE, on_problem)
 
 
 def load_sample(data: Path, split: str, on_problem: OnProblem, negatives: Path | None) -> TextSet:

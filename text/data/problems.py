@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Int64
@@ -37,7 +37,13 @@ class Problems:
     """What was wrong in the files so far."""
 
     def __init__(self, on_problem: OnProblem) -> None:
-        """Nothing, so far."""
+        """Nothing, so far.
+
+        Raises:
+            ValueError: If it is unknown what becomes of problems.
+        """
+        if on_problem not in get_args(OnProblem):
+            raise ValueError(f"on_problem must be one of {', '.join(get_args(OnProblem))}, got {on_problem!r}")
         self._refuse = on_problem == "refuse"
         self._counts: Counter[str] = Counter()
         self._told: dict[str, list[str]] = {}

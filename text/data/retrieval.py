@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -11,7 +12,7 @@ from jaxtyping import Int64
 from text.data.files import READER
 from text.data.ids import Ids, Named, distinct, named
 from text.data.negatives import read_negatives
-from text.data.problems import CONFLICT, UNKNOWN, OnProblem, Problem, Problems, shown
+from text.data.problems import CONFLICT, MALFORMED, UNKNOWN, OnProblem, Problem, Problems, shown
 from text.data.reading import Layout, Table, numbers, read_table
 from text.data.records import json_lines, text_in
 from text.data.store import cached
@@ -84,10 +85,7 @@ def read_texts(file: Path, name: str, problems: Problems) -> Table:
     ids, texts, lines = [], [], []
     for line, record in json_lines(file, problems):
         try:
-            # Many passages have no title, some nothing but a title.
-            title, text = record.get("title") or "", record.get("text")
-            both = f"{title} {text}".strip() if isinstance(title, str) and isinstance(text, str) else text
-            row = text_in(record, "_id"), text_in(record | {"text": both} if "text" in record else record, "text")
+            row = text_in(record, "_id"), _with_title(record)
         except Problem as problem:
             problems.add(problem.kind, file, line, str(problem))
         else:
@@ -95,6 +93,14 @@ def read_texts(file: Path, name: str, problems: Problems) -> Table:
             texts.append(row[1])
             lines.append(line)
     return Table(file, (Texts.of(ids), Texts.of(texts)), np.array(lines, np.int64))
+
+
+def _with_title(record: dict[str, Any]) -> str:
+    """Title, space, text: many passages have no title, some nothing but a title."""
+    title, text = record.get("title") or "", record.get("text")
+    if not isinstance(title, str):
+        raise Problem(MALFORMED, f"needs a text as title, got {shown(title)}")
+    return text_in(record | {"text": f"{title} {text}".strip()} if isinstance(text, str) else record, "text")
 
 
 def _read_passages(source: Source, problems: Problems) -> TextSet:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import SupportsIndex, overload
 
 import numpy as np
@@ -43,7 +43,7 @@ class Texts(Sequence[str]):
     @override
     def __iter__(self) -> Iterator[str]:
         ends = self.offsets.tolist()
-        return (self.content[a:b].tobytes().decode() for a, b in zip(ends, ends[1:], strict=False))
+        return (self.content[a:b].tobytes().decode() for a, b in pairwise(ends))
 
     def take(self, index: Int64[np.ndarray, " n"]) -> "Texts":
         """Those of these numbers, in this order."""
@@ -58,7 +58,7 @@ class Texts(Sequence[str]):
 
 @dataclass(frozen=True, eq=False)
 class Lists:
-    """A list of numbers for each query: `items[offsets[i] : offsets[i + 1]]`, each with a grade where there are any.
+    """A list of numbers for each query: `items[offsets[i] : offsets[i + 1]]`, with grades where there are any.
 
     The numbers are rows of passages, the grades their relevance (positive means relevant).
     """
@@ -85,7 +85,7 @@ class Lists:
         n: int,
         grades: Float32[np.ndarray, " total"] | None = None,
     ) -> "Lists":
-        """n lists from (row, item) couples in any order; the items of a row keep theirs."""
+        """So many lists from (row, item) couples in any order; the items of a row keep theirs."""
         order = np.argsort(rows, kind="stable")
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(rows, minlength=n))])
         return cls(items[order], offsets.astype(np.int64), None if grades is None else grades[order])

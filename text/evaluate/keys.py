@@ -1,8 +1,8 @@
 """The order of ranked lists, as one number for each passage of a list.
 
 Score and place among equal scores are one int64, the key: 32 bits that order as the float32 does, 4 bits for
-"answers the query" and its grade, 28 bits for the row. The larger key comes first, and no two are equal, so there is
-one order.
+"answers the query" and its grade, 28 bits for the row. The larger key comes first, and no two are equal, so there
+is one order.
 """
 
 import numpy as np

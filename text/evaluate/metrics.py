@@ -105,7 +105,7 @@ def precision(judged: Judged, k: int) -> Float64[np.ndarray, " n"]:
 
 def accuracy(judged: Judged, k: int) -> Float64[np.ndarray, " n"]:
     """1 if anything relevant is among the first k (trec_eval's success)."""
-    return judged.hits[:, :k].any(1).astype(np.float64)
+    return np.minimum(judged.hits[:, :k].sum(1), 1.0)
 
 
 def ndcg(judged: Judged, k: int) -> Float64[np.ndarray, " n"]:

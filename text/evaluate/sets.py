@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from batching import permutation
-from text.data import DATASETS, STS, ScoredPairs, TextSet, load_sts, load_texts
-from text.data.files import CACHE
+from text.data import DATASETS, STS, ScoredPairs, TextSet, cache_folder, load_sts, load_texts
 from text.data.store import digest
 
 _ALIASES = {"sts-b": "stsbenchmark"}
@@ -71,15 +70,6 @@ def find_set(asked: str, data: Path | None = None, n_queries: int | None = None)
             f"sentences, got {name!r}; a part is named behind a colon, as in msmarco-sample:dev600"
         )
     return named(f"{name}:{part}", chosen(texts, n_queries), cache)
-
-
-def cache_folder(dataset: str, data: Path | None) -> Path | None:
-    """Beside the data; none for texts that come with Python."""
-    if dataset == "docstrings":
-        return None
-    if data is None or not DATASETS[dataset].needs_data:
-        return (data or Path("data")) / CACHE
-    return data.resolve().parent / CACHE
 
 
 def named(name: str, texts: TextSet | ScoredPairs, cache: Path | None = None) -> Named:

@@ -73,7 +73,12 @@ def test_where_nothing_is_there_the_status_is_2(name, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"), [(["squad"], "one of docstrings"), (["sick", "--split", "dev600"], "dev")]
+    ("argv", "told"),
+    [
+        (["squad"], "one of docstrings"),
+        (["sick", "--split", "dev600"], "must be one of train, dev, test"),
+        (["msmarco", "--split", "test", "--hard-negatives", "a.tsv"], "is for queries of a train part"),
+    ],
 )
 def test_unknown_names_are_refused(argv, told, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -2,11 +2,12 @@
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from text.data import Texts, load_texts
+from text.data import Texts, cache_folder, load_texts
 from text.data.ids import Ids, distinct
 
 SMALL = {
@@ -88,6 +89,23 @@ def test_test_queries_may_come_from_the_file_of_all_dev_queries(folder, write):
     write("msmarco-passage/qrels.dev.tsv", ["1\t0\t10\t1", "2\t0\t10\t1"])
     assert list(load_texts("msmarco", root, "test").queries) == ["who sleeps"]
     assert list(load_texts("msmarco", root, "dev").queries) == ["who hunts", "who sleeps"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "data", "cache"),
+    [
+        ("msmarco", None, "data/.contrabatch-cache"),
+        ("msmarco", "sets", "sets/.contrabatch-cache"),
+        ("msmarco", "sets/msmarco-passage", "sets/.contrabatch-cache"),
+        ("beir", "sets/beir", "sets/.contrabatch-cache"),
+        ("pairs", "mine/pairs.tsv", "mine/.contrabatch-cache"),
+        ("docstrings", "library", ".contrabatch-cache"),
+    ],
+)
+def test_caches_lie_beside_the_files_of_a_data_set(write, tmp_path, monkeypatch, dataset, data, cache):
+    monkeypatch.chdir(tmp_path)
+    write("sets/msmarco-passage/collection.tsv", [])
+    assert cache_folder(dataset, data and Path(data)).resolve() == tmp_path / cache
 
 
 def test_double_encoded_texts_keep_their_bytes(folder):
@@ -183,14 +201,16 @@ def test_what_is_wrong_in_a_beir_folder(write):
         '{"_id": 4, "text": "A number is a name, too."}',
         '{"_id": "d5", "text": ["a", "list"]}',
         '{"_id": "d6", "text": "half \\ud800"}',
+        '{"_id": "d7", "text": "text", "title": 7}',
     ]
     path = beir(write, corpus=corpus, test=["q1\td1\t1", "q2\t4\t1"])
     told = refused("beir", path, "test")
-    assert "got 1 empty texts, 2 malformed lines, 1 wrongly encoded lines:" in told
+    assert "got 1 empty texts, 3 malformed lines, 1 wrongly encoded lines:" in told
     assert f"{path}/corpus.jsonl:2: needs the text not to be empty" in told
     assert f"{path}/corpus.jsonl:3: needs the key 'text', got ['_id', 'title']" in told
     assert f"{path}/corpus.jsonl:5: needs a text as text, got ['a', 'list']" in told
     assert f"{path}/corpus.jsonl:6: needs whole characters" in told
+    assert f"{path}/corpus.jsonl:7: needs a text as title, got 7" in told
     assert list(load_texts("beir", path, "test", on_problem="skip").passage_ids) == ["d1", "4"]
 
 

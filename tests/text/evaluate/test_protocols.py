@@ -164,7 +164,8 @@ def test_tfidf_is_one_plus_log_count_times_idf():
 
     system = Tfidf(texts)
     expected = [
-        [sum(x * weights(p).get(word, 0) for word, x in weights(q).items()) for p in passages] for q in texts.queries
+        [sum(x * weights(p).get(word, 0) for word, x in weights(q).items()) for p in passages]
+        for q in texts.queries
     ]
     (block,) = system.blocks(None)
     assert block[2].numpy() == pytest.approx(np.array(expected))
@@ -224,7 +225,7 @@ def test_bm25_says_what_to_install(monkeypatch):
 def test_known_figures_of_the_sample_come_out():
     """TF-IDF without stop words 0.702 on dev; 0.357 and, in BM25's own order, 0.422 on dev600.
 
-    The figures on dev600 are those of the 540 queries that have an answer among their candidates, over all 20 places,
+    The figures on dev600 are of the 540 queries that have an answer among their candidates, over all 20 places,
     the first with equal scores in BM25's order.
     """
     dev = load_texts("msmarco-sample", DATA, "test")

@@ -1,0 +1,158 @@
+"""`python -m text.evaluate` on a small finished run and on bare models."""
+
+import json
+
+import pytest
+
+from text.assembly import evaluation_set
+from text.config import TextConfig
+from text.evaluate import evaluate
+from text.evaluate.__main__ import main, parse
+from text.model import build_encoder, load_encoder, save_model
+from text.tokens import Tokens, build_tokenizer, build_vocabulary, load_tokenizer
+from training import run_command
+
+
+def write_model(folder, library, seed):
+    texts = (file.read_text() for file in sorted(library.glob("*.py")))
+    vocabulary = build_vocabulary(texts, 200)
+    sizes = {"layers": 1, "hidden": 16, "heads": 2, "max_tokens": 24, "dropout": 0.1, "intermediate": 16}
+    encoder = build_encoder(vocabulary_size=len(vocabulary), **sizes, seed=seed)
+    save_model(folder, encoder, build_tokenizer(vocabulary, 24))
+    return folder
+
+
+@pytest.fixture
+def run(library, tmp_path):
+    """The folder of a run on the small library, whose queries are cut to 8 tokens."""
+    folder = tmp_path / "run"
+    write_model(folder / "model", library, seed=5)
+    config = TextConfig(data=library, n_test=8, max_tokens=24, query_tokens=8, device="cpu")
+    stamp = {"experiment": "text", "config": config.record() | {"texts_sha256": "of the training texts"}}
+    (folder / "config.json").write_text(json.dumps(stamp))
+    return folder
+
+
+@pytest.fixture
+def beir(tmp_path):
+    """A folder in the format of BEIR."""
+    folder = tmp_path / "beir"
+    (folder / "qrels").mkdir(parents=True)
+    subjects = ("socket", "mailbox", "calendar", "thread")
+    passages = [{"_id": f"p{i}", "title": "", "text": f"open a {name}"} for i, name in enumerate(subjects)]
+    queries = [{"_id": f"q{i}", "text": name} for i, name in enumerate(subjects)]
+    for name, lines in (("corpus", passages), ("queries", queries)):
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    judged = "".join(f"q{i}\tp{i}\t1\n" for i in range(4))
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
+    return folder
+
+
+@pytest.fixture
+def sick(tmp_path):
+    """The data folder of a small SICK."""
+    (tmp_path / "sick").mkdir()
+    head = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment\n"
+    lines = [f"{i}\topen {i}\topen the {i * i}\t{1 + i % 4}.5\tNEUTRAL\n" for i in range(1, 9)]
+    (tmp_path / "sick" / "SICK_test_annotated.txt").write_text(head + "".join(lines))
+    return tmp_path
+
+
+def evaluated(run, *arguments):
+    found = main(parse([str(run), "--device", "cpu", *map(str, arguments)]))
+    return found, json.loads((run / "evaluation.json").read_text())
+
+
+def test_a_run_is_measured_on_its_own_test_set(run, capsys):
+    found, written = evaluated(run, "--measures", "full", "relevant")
+    config = TextConfig.from_record(json.loads((run / "config.json").read_text())["config"])
+    texts = evaluation_set(config)
+    assert len(texts.queries) == 8
+    tokens = [
+        Tokens.of(load_tokenizer(run / "model", n), list(side))
+        for n, side in ((8, texts.queries), (24, texts.passages))
+    ]
+    expected = evaluate(load_encoder(run / "model"), texts, *tokens, ["full", "relevant"])
+    assert found == {"docstrings:test": {"run": pytest.approx(expected)}}
+    assert {name: value for name, value in written.items() if name != "records"} == pytest.approx(expected)
+    assert [record["measure"] for record in written["records"]] == ["full", "relevant"]
+    table = capsys.readouterr().out
+    assert table.startswith("docstrings:test, 8 queries, ")
+    assert "full mrr at 10" in table
+
+
+def test_what_is_there_is_kept_and_not_measured_again(run, monkeypatch):
+    first = evaluated(run, "--measures", "full")
+    more = evaluated(run, "--measures", "full", "relevant")
+    assert more[0]["docstrings:test"]["run"].items() > first[0]["docstrings:test"]["run"].items()
+    monkeypatch.setattr("text.evaluate.models.evaluate", None)  # cannot be called
+    assert evaluated(run, "--measures", "relevant", "full")[1] == more[1]
+    for other in (["--overwrite"], ["--n-queries", "4"], ["--max-tokens", "6"], ["--precision", "bfloat16"]):
+        with pytest.raises(TypeError):
+            evaluated(run, "--measures", "full", *other)
+
+
+def test_other_weights_and_other_texts_are_measured_anew(run, library):
+    first = evaluated(run, "--measures", "full")[1]
+    write_model(run / "model", library, seed=6)
+    second = evaluated(run, "--measures", "full")[1]
+    assert len(second["records"]) == 1
+    assert first["records"][0]["weights_sha256"] != second["records"][0]["weights_sha256"]
+    record = json.loads((run / "config.json").read_text())
+    record["config"]["n_test"] = 7
+    (run / "config.json").write_text(json.dumps(record))
+    third = evaluated(run, "--measures", "full")[1]
+    assert third["records"][-1]["texts_sha256"] != second["records"][0]["texts_sha256"]
+
+
+def test_sets_by_name_and_by_path(run, beir, sick, capsys):
+    found, written = evaluated(run, "--on", beir, "sick", "--data", sick, "--baselines", "tfidf")
+    assert found[f"{beir}:test"]["tfidf"]["relevant_mrr_at_10"] == 1.0
+    assert found[f"{beir}:test"]["tfidf"].keys() == found[f"{beir}:test"]["run"].keys()
+    assert found["sick:test"]["run"].keys() == {"sts_spearman", "sts_pearson"}
+    assert written["sts_on_sick:test_spearman"] == found["sick:test"]["run"]["sts_spearman"]
+    assert written[f"relevant_on_{beir}:test_map"] == found[f"{beir}:test"]["run"]["relevant_map"]
+    table = capsys.readouterr().out
+    assert f"{beir}:test, 4 queries, 4 passages" in table
+    assert "sick:test, 8 pairs" in table
+
+
+def test_models_side_by_side(run, library, beir, tmp_path):
+    """Of the same name, with a file for all numbers; a folder of a model keeps no record."""
+    other = write_model(tmp_path / "elsewhere" / "run", library, seed=7)
+    file = tmp_path / "numbers" / "all.json"
+    found = evaluated(run, "--on", f"{beir}:test", "--measures", "full", "--against", other, "--out", file)[0]
+    assert found[f"{beir}:test"].keys() == {"run", "run (2)"}
+    written = json.loads(file.read_text())["sets"][f"{beir}:test"]
+    assert {name: value for name, value in written.items() if name != "sha256"} == found[f"{beir}:test"]
+    assert not (other / "evaluation.json").exists()
+    alone = main(parse([str(other), "--on", str(beir), "--measures", "full", "--device", "cpu"]))
+    assert alone[f"{beir}:test"]["run"] == found[f"{beir}:test"]["run (2)"]
+
+
+def refused(capsys, *arguments):
+    """What the command says on standard error when it ends with status 2."""
+    with pytest.raises(SystemExit) as exit_:
+        run_command(main, parse, [*map(str, arguments), "--device", "cpu"])
+    assert exit_.value.code == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_bad_input_is_refused_before_anything_is_measured(run, beir, library, tmp_path, capsys):
+    assert "must hold a model as transformers" in refused(capsys, tmp_path, "--on", beir)
+    model = write_model(tmp_path / "model", library, seed=1)
+    assert "--on must name a set" in refused(capsys, model)
+    assert "--on must be one of docstrings" in refused(capsys, run, "--on", "nowhere")
+    assert "must be one of" in refused(capsys, run, "--on", beir, "docstrings:dev600")
+    assert "rerank needs candidates" in refused(capsys, run, "--on", beir, "--measures", "rerank")
+    assert "may be at most 24" in refused(capsys, run, "--max-tokens", "25")
+    assert "must be positive, got 0" in refused(capsys, run, "--batch-size", "0")
+    assert "exists already" in refused(capsys, run, "--out", run / "config.json")
+    assert not (run / "evaluation.json").exists()
+    (run / "config.json").write_text(json.dumps({"experiment": "vision", "config": {}}))
+    assert "must be a run on texts" in refused(capsys, run)
+
+
+def test_a_run_that_has_not_ended_is_refused(run, capsys):
+    (run / "model").rename(run / "elsewhere")
+    assert "it has not ended yet; finish it by its own command" in refused(capsys, run)
