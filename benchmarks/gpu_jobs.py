@@ -26,6 +26,8 @@ class Job:
 
 _CIFAR10 = "cifar-10-batches-py/data_batch_1"
 _CIFAR100 = "cifar-100-python/train"
+_MSMARCO = "msmarco-passage-sample/collection.tsv"
+_TEXT_LOSSES = ("nt_xent", "dcl", "dcl_one_way", "dhel_anchor", "dhel_mean", "arc_margin", "sogclr")
 _STUDY = "synthetic.py --N 8 --num_steps 2000 --batch_size_list 2 --no-figures --device cuda --seeds 4096"
 _SELECTIONS = {  # the options of each, and minutes of a training at 32 pixels
     "shuffled": ("--selection shuffled", 5),
@@ -80,6 +82,16 @@ def _flatclr(seed: int) -> Iterator[Job]:
         )
 
 
+def _msmarco(seed: int) -> Iterator[Job]:
+    """A MiniLM-L6 from scratch on MS MARCO's sample: every selection, and every loss with shuffled batches."""
+    options = "--n-pairs 11968 --batch-size 64 --epochs 10 --measures relevant full --device cuda"
+    arms = [("mnrl", name, chosen) for name, (chosen, _) in _SELECTIONS.items()]
+    arms += [(loss, "shuffled", "--selection shuffled") for loss in _TEXT_LOSSES]
+    for loss, name, chosen in arms:
+        command = f"-m text.train msmarco-sample-scratch {chosen} --loss {loss} --seed {seed} {options}"
+        yield Job(f"msmarco-sample-{loss}-{name}-seed{seed}", command, _MSMARCO, minutes=1)
+
+
 def _docstrings(seed: int) -> Iterator[Job]:
     for name in ("shuffled", "spectral", "osgd"):
         command = f"-m text.train docstrings --device cuda --selection {name} --seed {seed}"
@@ -94,6 +106,7 @@ def _trainings() -> Iterator[Job]:
         yield from _cifar100(seed, "sogclr")
         yield from _losses(seed)
         yield from _docstrings(seed)
+        yield from _msmarco(seed)
         yield from _flatclr(seed)
 
 
@@ -109,6 +122,13 @@ JOBS: tuple[Job, ...] = (
         minutes=3,
     ),
     Job("selection", "-m benchmarks.selection --device cuda", table="selection_cuda.csv", minutes=6),
+    Job(
+        "text",
+        "-m benchmarks.text --device cuda",
+        imports=("sentence_transformers", "datasets", "accelerate"),
+        table="text_cuda.csv",
+        minutes=8,
+    ),
     Job("synthetic-d16-4096", f"{_STUDY} --d 16"),
     Job("synthetic-d4-4096", f"{_STUDY} --d 4"),
     *_trainings(),

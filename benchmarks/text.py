@@ -6,8 +6,9 @@
 
 A step is everything from a list of pairs to the changed weights: tokens, batch, forward, loss (`mnrl`, temperature
 0.05), backward, AdamW. All train a MiniLM-L6 with its dropout from the same weights on the same batches, one after
-the other in this process; what comes before the clock (a plan, workers' full queues) does not count. bfloat16 is
-autocast there and bfloat16 activations here, weights and optimiser are float32 in both. Rows by `way`:
+the other in this process, each turn on other batches; what comes before the clock (a plan, workers' full queues)
+does not count. bfloat16 is autocast there and bfloat16 activations here, weights and optimiser are float32 in both.
+Rows by `way`:
 
     ours             `training.fit` with what `python -m text.train` gives it
     texts            their trainer on columns of texts, as most use it
@@ -27,7 +28,9 @@ over_floor   ms in multiples of it
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -65,15 +68,15 @@ def trainers(config: TextConfig, what: Material, device: torch.device, *, worker
 
 
 def rounds(who: dict[str, Trainer], *, seconds: float, shortest: int) -> dict[str, list[Timing]]:
-    """Everyone's turns in rounds of alternating order, equally many steps for all: `seconds` each on average."""
+    """Everyone's turns, `seconds` in all for each, in rounds of alternating order."""
     found: dict[str, list[Timing]] = {way: [] for way in who}
-    steps = shortest
     for turn in range(ROUNDS):
         for way in list(who)[:: -1 if turn % 2 else 1]:
+            steps = shortest
+            if turn:  # the first tells how many steps fill the others
+                pace = per_step(found[way])
+                steps = max(shortest, round((seconds - shortest * pace) / (ROUNDS - 1) / pace))
             found[way].append(who[way].take(steps))
-        if not turn:  # tells how many steps fill the other turns
-            pace = sum(map(per_step, found.values())) / len(who)
-            steps = max(shortest, round((seconds - shortest * pace) / (ROUNDS - 1) / pace))
     return found
 
 
@@ -222,6 +225,9 @@ def show(rows: list[Row]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the table and keep it."""
     options = parse(arguments)
+    if missing := [name for name in ("sentence_transformers", "datasets", "accelerate") if find_spec(name) is None]:
+        sys.stderr.write(f"error: {', '.join(missing)} must be installed; pip install 'contrabatch[adapters]'\n")
+        raise SystemExit(2)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     torch.set_num_threads(options.threads)
     if options.device == "cpu" and os.getloadavg()[0] > 0.5:

@@ -26,12 +26,15 @@ class Ours:
     def __init__(self, config: TextConfig, material: Material, device: torch.device, *, line: int) -> None:
         """See the class."""
         self.config = replace(config, model=material.folder, data=material.scratch)
-        self.line, self.device = line, device
+        self.line, self.device, self.turn = line, device, 0
         n_pairs = self.config.count_pairs(len(material.queries))
         self.parts = assemble(self.config, material.first(n_pairs), Ranks(device=device))
 
     def take(self, steps: int) -> Timing:
-        """So many steps, rounded up to whole lines, after a line (and the first plan) off the clock."""
+        """So many steps, rounded up to whole lines, after a line (and the first plan) off the clock.
+
+        Each turn has a seed of its own, so that all who take turns see the same pairs.
+        """
         updates = self.line * (1 + ceil(steps / self.line))
         clocks: list[Clock] = []
         timings: list[Timing] = []
@@ -52,11 +55,12 @@ class Ours:
             learning_rate=constant(self.config.learning_rate),
             batch_size=self.config.batch_size,
             updates=updates,
-            seed=self.config.seed,
+            seed=self.config.seed + self.turn,
             log_every=self.line,
             observe=watch,
             report=parts.report,
         )
+        self.turn += 1
         return timings[0]
 
     def plan(self) -> Timing:

@@ -70,18 +70,19 @@ class SentenceTransformers:
         disable_progress_bars()
         logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
         self.config, self.material, self.device = config, material, device
-        self.ready, self.workers, self.warm_up = ready, workers, warm_up
+        self.ready, self.workers, self.warm_up, self.turn = ready, workers, warm_up, 0
         sides: list[list[Any]] = [material.queries, material.passages]
         if ready:
             sides = [_tokens(material, side) for side in sides]
         self.data = Dataset.from_dict(dict(zip(COLUMNS, sides, strict=True)))
 
     def take(self, steps: int) -> Timing:
-        """So many steps on the clock."""
+        """So many steps on the clock, of each turn on the same pairs as ours."""
         with TemporaryDirectory() as out, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             timings: list[Timing] = []
             self._trainer(out, steps, timings).train()
+        self.turn += 1
         return timings[0]
 
     def _trainer(self, out: str, steps: int, timings: list[Timing]) -> Any:
@@ -104,7 +105,7 @@ class SentenceTransformers:
             use_cpu=self.device.type == "cpu",
             max_steps=self.warm_up + steps,
             per_device_train_batch_size=config.batch_size,
-            batch_sampler=Planned(Shuffled(), seed=config.seed),  # pyright: ignore[reportArgumentType]
+            batch_sampler=Planned(Shuffled(), seed=config.seed + self.turn),  # pyright: ignore[reportArgumentType]
             learning_rate=config.learning_rate,
             lr_scheduler_type="constant",
             weight_decay=config.weight_decay,

@@ -87,7 +87,7 @@ class PairLoss(CachedLossMixin, nn.Module):
         """See the class."""
         super().__init__()
         self.name, entry = _known(loss)
-        self._options = _options(loss, entry)
+        self._options = _options(loss) if entry is None else entry.options
         if entry is not None and entry.needs:
             raise ValueError(f"{self.name} needs {entry.needs}; take one of {', '.join(PAIR_LOSSES)}")
         if ids is not None and not self._options & {"ids", "labels"}:
@@ -114,8 +114,7 @@ class PairLoss(CachedLossMixin, nn.Module):
         """The loss of a batch: a dictionary of inputs for each column, and the `label` column if there is one.
 
         Raises:
-            ValueError: If there are too few columns, negatives that the loss does not take, or no row numbers
-                where they are needed.
+            ValueError: If columns are missing or not for this loss, or there are no row numbers and it needs them.
         """
         columns = list(sentence_features)
         self._check(len(columns), labels)
@@ -228,10 +227,8 @@ def _known(loss: Callable[..., Tensor]) -> tuple[str, Entry | None]:
     return getattr(function, "__name__", type(loss).__name__), None
 
 
-def _options(loss: Callable[..., Tensor], entry: Entry | None) -> frozenset[str]:
-    """What a call may be told of the batch; of others' losses, what they have a parameter for."""
-    if entry is not None:
-        return entry.options
+def _options(loss: Callable[..., Tensor]) -> frozenset[str]:
+    """What a loss of somebody else's may be told of the batch: what it has a parameter for."""
     return frozenset(inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss).parameters)
 
 
