@@ -15,6 +15,7 @@ from text.model_export import replaced, write_model
 from text.model_folder import Pooling, find_transformer, n_positions, open_transformer
 from text.packed import hidden_states, obstacle
 from text.tokens import Tokens
+from text.transfer import sent
 
 # transformers is imported where it is used: it takes seconds, which `--help` and bad input need not wait for.
 
@@ -108,7 +109,7 @@ class Encoder(nn.Module):
         order = tokens.lengths.argsort(stable=True)
         by_length = tokens.take(order)
         pooled = self._packed(by_length, dtype) if self.is_packed else self._padded(by_length)
-        return pooled.index_select(0, order.argsort().to(pooled.device, non_blocking=True))
+        return pooled.index_select(0, sent(order.argsort(), pooled.device))
 
     def _takes_any_order(self, device: torch.device, dtype: torch.dtype) -> bool:
         """Whether attention gains nothing by texts in the order of their lengths."""
@@ -117,7 +118,7 @@ class Encoder(nn.Module):
 
     def _packed(self, tokens: Tokens, dtype: torch.dtype) -> Float[Tensor, "texts dim"]:
         hidden = hidden_states(self.transformer, tokens, dtype)
-        offsets = tokens.offsets.to(hidden.device, non_blocking=True)
+        offsets = sent(tokens.offsets, hidden.device)
         if self.pooling == "cls":
             return _widened(hidden.index_select(0, offsets[:-1]))
         # `unsafe` leaves out the check of the offsets, for which the host would have to wait.

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from text.tokens import Tokens
+from text.transfer import sent
 
 Attend = Callable[[Float[Tensor, "total three_hidden"], float], Float[Tensor, "total hidden"]]
 """From queries, keys and values side by side, and the part of the weights to drop, to what each token sees."""
@@ -39,7 +40,7 @@ def attention(tokens: Tokens, dtype: torch.dtype, *, heads: int, head_dim: int) 
     if uses_varlen(device, dtype, head_dim):
         return _varlen(tokens, heads)
     # Beside a GPU a call costs more than padding, on a CPU less.
-    runs = _runs(tokens.lengths.tolist(), 2.0 if device.type == "cuda" else 1.0, device)
+    runs = _runs(tokens.lengths.tolist(), 1.0 if device.type == "cpu" else 2.0, device)
     sizes = [run.tokens for run in runs]
 
     def attend(qkv: Tensor, p: float) -> Tensor:
@@ -49,9 +50,13 @@ def attention(tokens: Tokens, dtype: torch.dtype, *, heads: int, head_dim: int) 
 
 
 def uses_varlen(device: torch.device, dtype: torch.dtype, head_dim: int) -> bool:
-    """Whether one kernel takes texts of any lengths: CUDA, half precision, heads of 8, 16, ... or 256 numbers."""
+    """Whether one kernel takes texts of any lengths: CUDA, half precision, heads of 8, 16, ... or 256 numbers.
+
+    It needs an NVIDIA GPU of compute capability 8.0 (Ampere) or later.
+    """
     half = dtype in (torch.bfloat16, torch.float16)
-    return device.type == "cuda" and half and head_dim % 8 == 0 and head_dim <= 256 and torch.version.hip is None
+    fits = device.type == "cuda" and half and head_dim % 8 == 0 and head_dim <= 256 and torch.version.hip is None
+    return fits and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def dropout(x: Float[Tensor, "..."], p: float) -> Float[Tensor, "..."]:
@@ -71,8 +76,9 @@ def dropout(x: Float[Tensor, "..."], p: float) -> Float[Tensor, "..."]:
 def _varlen(tokens: Tokens, heads: int) -> Attend:
     from torch.nn.attention.varlen import varlen_attn
 
-    longest = tokens.longest
-    starts = tokens.offsets.int().to(tokens.ids.device, non_blocking=True)
+    # Any bound will do. There are few of these: torch may have cuDNN prepare a plan for each that it meets.
+    longest = -(-tokens.longest // 64) * 64
+    starts = sent(tokens.offsets.int(), tokens.ids.device)
 
     def attend(qkv: Tensor, p: float) -> Tensor:
         del p  # see above
@@ -121,7 +127,7 @@ def _run(lengths: list[int], device: torch.device) -> _Run:
         is_token.flatten().nonzero().squeeze(1),
         is_token[:, None, None],
     )
-    return _Run(len(lengths), longest, n_tokens, *(tensor.to(device, non_blocking=True) for tensor in tensors))
+    return _Run(len(lengths), longest, n_tokens, *(sent(tensor, device) for tensor in tensors))
 
 
 def _of_run(

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from text.model_attention import Attend, attention, dropout
 from text.tokens import Tokens
+from text.transfer import sent
 
 
 def obstacle(model: nn.Module) -> str | None:
@@ -77,7 +78,7 @@ def hidden_states(bert: Any, tokens: Tokens, dtype: torch.dtype) -> Float[Tensor
 def _embeddings(module: Any, tokens: Tokens) -> Float[Tensor, "total hidden"]:
     """Of word, position within the text and token type 0: added up, normalised, some dropped."""
     starts = tokens.offsets[:-1].repeat_interleave(tokens.lengths)
-    position = (torch.arange(len(starts)) - starts).to(tokens.ids.device, non_blocking=True)
+    position = sent(torch.arange(len(starts)) - starts, tokens.ids.device)
     words = module.word_embeddings
     x = functional.embedding(tokens.ids, words.weight, words.padding_idx)
     x = x + functional.embedding(

@@ -10,12 +10,13 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
 from typing_extensions import override
 
-from batching import derived_seed
+from batching import Plan, derived_seed
 from batching.seeded import words
 from losses import Loss, takes_index
 from text.augmentation import Augmentation, augmented
 from text.data import Lists
 from text.tokens import Tokens
+from text.transfer import sent
 from text.words import Words
 from training import EncodedPairs
 
@@ -97,6 +98,7 @@ class TextPairs(EncodedPairs):
         # Without duplicates nothing is excluded, and losses without options are as welcome as the others.
         self._tells_ids = "ids" in loss_options and (texts.has_duplicates or n_negatives > 0)
         self._drawn: tuple[int, Tensor] | None = None
+        self._batches: dict[int, Tensor] = {}
 
     @override
     def begin_update(self, update: int) -> None:
@@ -104,6 +106,22 @@ class TextPairs(EncodedPairs):
         # Dropout draws from torch's own generator; seeded here, a resumed run repeats what it would have drawn.
         rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0  # each has its own pairs
         torch.manual_seed(derived_seed(self.seed, f"dropout-{rank}" if rank else "dropout", update))
+
+    @override
+    def begin_plan(self, plan: Plan, *, position: int, update: int) -> None:
+        """Bring batches that were made on a GPU to the host, where texts are looked up: once, not in every step."""
+        self._batches = {}
+        if plan.reduction == "step" and isinstance(plan.batches, Tensor) and plan.batches.device.type != "cpu":
+            self._batches = dict(enumerate(plan.batches.cpu().split(1), update - position))
+
+    @override
+    def accumulate(
+        self, batches: Int[Tensor, "n_batches batch"], loss: Loss, scale: float
+    ) -> Float[Tensor, " n_batches"]:
+        if batches.device.type != "cpu":
+            known = self._batches.get(self.update)
+            batches = known if known is not None and known.shape == batches.shape else batches.cpu()
+        return super().accumulate(batches, loss, scale)
 
     @override
     def encode(
@@ -133,13 +151,13 @@ class TextPairs(EncodedPairs):
         positives = v if v.dim() == 2 else v[:, 0]
         self.latest = u.detach(), positives.detach()
         batch = batch.cpu()
-        more: dict[str, Any] = {"index": batch.to(u.device)} if takes_index(loss) else {}
+        more: dict[str, Any] = {"index": sent(batch, u.device)} if takes_index(loss) else {}
         if self._tells_ids:
-            more["ids"] = self.texts.groups[batch].to(u.device)
+            more["ids"] = sent(self.texts.groups[batch], u.device)
         if v.dim() == 3:
             more["negatives"] = v[:, 1:].flatten(0, 1)
             rows = self._passages()[batch, 1:].flatten()
-            more["negative_ids"] = self.texts.passage_groups[rows].to(u.device)
+            more["negative_ids"] = sent(self.texts.passage_groups[rows], u.device)
         return loss(u, positives, **more)
 
     def _passages(self) -> Int[Tensor, "n_pairs keys"]:
@@ -191,5 +209,7 @@ def drawn(lists: Lists, count: int, *, seed: int, purpose: str, epoch: int) -> I
             place += place >= before
         place = np.where(j < lengths, place, j % np.maximum(lengths, 1))
         chosen = np.sort(np.column_stack([chosen, place]), axis=1)
-    items = np.append(lists.items, -1)
-    return np.where(lengths[:, None] > 0, items[np.minimum(lists.offsets[:-1, None] + chosen, len(items) - 1)], -1)
+    if not len(lists.items):
+        return np.full(chosen.shape, -1)
+    items = lists.items[np.minimum(lists.offsets[:-1, None] + chosen, len(lists.items) - 1)]
+    return np.where(lengths[:, None] > 0, items, -1)

@@ -17,6 +17,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 
+from text.transfer import sent
+
 PADDING, UNKNOWN, FIRST, LAST, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _PARALLELISM = "TOKENIZERS_PARALLELISM"
 _FORKING: list[bool] = []
@@ -166,17 +168,21 @@ class Tokens:
 
     def to(self, device: torch.device | str) -> "Tokens":
         """With the tokens on a device."""
-        return Tokens(self.ids.to(device), self.offsets)
+        return Tokens(sent(self.ids, device), self.offsets)
 
     def take(self, index: Int[Tensor, " n"]) -> "Tokens":
-        """The texts of these numbers, in this order."""
+        """The texts of these numbers, in this order; numbers on a device have the host wait for them.
+
+        Cost: that of the texts that are taken, whatever there are beside them.
+        """
         index = index.cpu()
-        lengths = self.lengths[index]
+        start = self.offsets[:-1][index]
+        lengths = self.offsets[1:][index] - start
         offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-        shift = (self.offsets[:-1][index] - offsets[:-1]).to(self.ids.device)
+        shift, count = sent(torch.stack([start - offsets[:-1], lengths]), self.ids.device)
         total = int(offsets[-1])
         place = torch.arange(total, device=shift.device)
-        place += shift.repeat_interleave(lengths.to(shift.device), output_size=total)
+        place += shift.repeat_interleave(count, output_size=total)
         return Tokens(self.ids[place], offsets)
 
     @staticmethod
@@ -187,7 +193,7 @@ class Tokens:
 
     def padded(self) -> tuple[Int[Tensor, "texts longest"], Bool[Tensor, "texts longest"]]:
         """The texts, padded with 0 to the longest of them, and which entries are tokens."""
-        offsets = self.offsets.to(self.ids.device)
+        offsets = sent(self.offsets, self.ids.device)
         position = offsets[:-1, None] + torch.arange(self.longest, device=offsets.device)
         is_token = position < offsets[1:, None]
         return torch.where(is_token, self.ids[position.clamp(max=len(self.ids) - 1)], 0).long(), is_token

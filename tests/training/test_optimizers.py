@@ -187,13 +187,14 @@ def test_what_has_no_gradient_does_not_move(name):
     assert list(optimizer.state) == [held[1]]
 
 
-def test_torchs_own_have_torchs_numbers():
+@pytest.mark.parametrize("count", [4, 7])  # all in the plain layout; a channels-last one among them
+def test_torchs_own_have_torchs_numbers(count):
     for name, kind, settings in (
         ("sgd", torch.optim.SGD, {"momentum": 0.8}),
         ("adam", torch.optim.Adam, {"betas": (0.8, 0.999)}),
         ("adamw", torch.optim.AdamW, {"betas": (0.8, 0.999)}),
     ):
-        ours, theirs = parameters(), parameters()
+        ours, theirs = parameters()[:count], parameters()[:count]
         pair = (
             make_optimizer(name, ours, learning_rate=0.05, momentum=0.8, weight_decay=0.1),
             kind(theirs, lr=0.05, weight_decay=0.1, **settings),

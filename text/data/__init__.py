@@ -8,7 +8,8 @@ datasets     the registry
 msmarco      MS MARCO passage ranking, and a sample of it;  beir: folders in the format of BEIR
 pairs        pairs and sentences of one's own;  docstrings: pairs that come with Python
 sts          scored pairs of sentences, to measure with
-retrieval    texts and judgements tied by ids;  negatives: hard negatives by id;  ids: rows found by name
+retrieval    texts and judgements tied by ids;  ids: rows found by name
+candidates   passages to re-rank, by id;  negatives: hard negatives by id
 reading      lines and columns;  records: JSONL and Parquet;  problems: what is wrong with them
 files        what must lie where;  published: checksums
 store        parsed and tokenised texts on the disk

@@ -22,7 +22,7 @@ from batching.cli import cli
 from batching.table import aligned
 from text.data.datasets import DATASETS, known_dataset, load_texts
 from text.data.files import MissingFilesError
-from text.data.msmarco import FOLDER
+from text.data.msmarco import FOLDER, folder_in
 from text.data.problems import OnProblem
 from text.data.published import compared
 from text.data.sts import STS, load_sts
@@ -115,13 +115,16 @@ def _described(options: Options, split: str) -> dict[str, str]:
     """Name and number of everything that can be counted."""
     negatives = options.hard_negatives if split == "train" else None
     texts = load_texts(options.name, options.data, split, on_problem=options.on_problem, hard_negatives=negatives)
+    relevant = texts.relevant.above(texts.threshold)
     return {
         "queries": f"{len(texts.queries):,}",
         "passages": f"{len(texts.passages):,}",
-        "relevant passages": f"{len(texts.relevant.items):,}",
-        **_per_query("relevant", texts.relevant),
+        "relevant passages": f"{len(relevant.items):,}",
+        **_per_query("relevant", relevant),
         **({} if texts.relevant.grades is None else {"grades": _grades(texts.relevant.grades)}),
-        **({} if texts.candidates is None else _candidates(texts, texts.candidates)),
+        **({} if texts.threshold == 0 else {"relevant is a grade above": f"{texts.threshold:g}"}),
+        **({} if texts.candidates is None else _candidates(texts, texts.candidates, relevant)),
+        **({} if texts.own is None else {"queries that are passages": f"{(texts.own >= 0).sum():,}"}),
         **({} if texts.negatives is None else _per_query("hard negatives", texts.negatives)),
         "words of a query (median, 90 %)": _words(texts.queries),
         "words of a passage (median, 90 %)": _words(texts.passages),
@@ -154,11 +157,15 @@ def _grades(grades: Float32[np.ndarray, " n"]) -> str:
     return ", ".join(f"{value:g}: {count:,}" for value, count in zip(values, counts, strict=True))
 
 
-def _candidates(texts: TextSet, candidates: Lists) -> dict[str, str]:
+def _candidates(texts: TextSet, candidates: Lists, relevant: Lists) -> dict[str, str]:
     n = max(1, len(texts.passages))
-    found = np.isin(candidates.rows * n + candidates.items, texts.relevant.rows * n + texts.relevant.items)
+    found = np.isin(candidates.rows * n + candidates.items, relevant.rows * n + relevant.items)
     holding = len(np.unique(candidates.rows[found]))
-    return {**_per_query("candidates", candidates), "queries with a relevant candidate": f"{holding:,}"}
+    return {
+        **_per_query("candidates", candidates),
+        "queries with a relevant candidate": f"{holding:,}",
+        "order of candidates": "of the first retriever" if texts.ranked else "none",
+    }
 
 
 def _words(texts: Texts) -> str:
@@ -171,7 +178,7 @@ def _checksums(options: Options) -> str:
     """What is and what is not as it was published."""
     if options.name != "msmarco":
         return ""
-    folder = (options.data or Path("data")) / FOLDER
+    folder = folder_in(options.data or Path("data"), FOLDER)
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     rows = [
         [file.name, "as published" if same else "NOT the published file: fetch it again, if you did not change it"]

@@ -1,5 +1,9 @@
 """A folder in the format of BEIR: corpus.jsonl, queries.jsonl, qrels/PART.tsv.
 
+In some data sets (ArguAna, Quora) queries are passages, too. As in BEIR's own evaluation, the passage with the name
+of a query is never retrieved for it: the query would find itself first. It is so for every data set, also where two
+names are equal by accident, or the judgements name that passage.
+
 Reference: Thakur et al., 2021, BEIR, arXiv 2104.08663.
 """
 
@@ -46,6 +50,7 @@ def load_beir(data: Path, split: str, on_problem: OnProblem, negatives: Path | N
         queries=paths[1],
         judgements=paths[2],
         layout=_JUDGEMENTS,
+        own=True,
         negatives=negatives,
     )
     return load_source(source, data.resolve().parent / CACHE, on_problem)

@@ -50,8 +50,11 @@ DATASETS: dict[str, Dataset] = {
         splits=tuple(msmarco.SPLITS),
         files=(
             f"--data (data): a folder with {msmarco.FOLDER}/collection.tsv, queries.train.tsv, qrels.train.tsv, "
-            f"queries.dev.small.tsv (or queries.dev.tsv), qrels.dev.small.tsv, and for dev queries.dev.tsv and "
-            f"qrels.dev.tsv, from {msmarco.BASE}; for non-commercial research only"
+            f"queries.dev.small.tsv (or queries.dev.tsv), qrels.dev.small.tsv, for dev queries.dev.tsv and "
+            f"qrels.dev.tsv, for top1000 top1000.dev, for dl19 msmarco-test2019-queries.tsv, for dl20 "
+            f"msmarco-test2020-queries.tsv, from {msmarco.BASE}; 2019qrels-pass.txt and 2020qrels-pass.txt from "
+            f"{msmarco.TREC}; for run run.dev.small.tsv (or .trec, .txt), of a first retriever; for non-commercial "
+            "research only"
         ),
         load=_in_data(msmarco.load_msmarco),
         takes_negatives=True,
@@ -60,7 +63,7 @@ DATASETS: dict[str, Dataset] = {
         title="a sample of MS MARCO, 31,405 passages",
         splits=tuple(msmarco.SAMPLE_SPLITS),
         files=(
-            f"--data (data): a folder with {msmarco.SAMPLE}/collection.tsv, queries.train.sample.tsv, "
+            f"--data (data): a folder with {msmarco.SAMPLE_FOLDER}/collection.tsv, queries.train.sample.tsv, "
             f"qrels.train.sample.tsv, queries.dev.small.tsv, qrels.dev.small.with-text.tsv, dev600.candidates.tsv"
         ),
         load=_in_data(msmarco.load_sample),

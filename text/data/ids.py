@@ -3,11 +3,12 @@
 import logging
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64, UInt64
 
-from text.data.problems import CONFLICT, Problems, shown
+from text.data.problems import CONFLICT, UNKNOWN, Problems, shown
 from text.data.reading import Table
 from text.data.texts import Texts
 
@@ -57,6 +58,8 @@ class Named:
     ids: Texts
     texts: Texts
     find: Ids
+    file: Path | None = None
+    """Where they were read, for messages."""
 
 
 def named(table: Table, problems: Problems) -> Named:
@@ -66,7 +69,7 @@ def named(table: Table, problems: Problems) -> Named:
     first = find.rows(ids)
     again = np.flatnonzero(first != np.arange(len(ids)))
     if not len(again):
-        return Named(ids, texts, find)
+        return Named(ids, texts, find, table.file)
     differs = again[[texts[row] != texts[first[row]] for row in again]]
     problems.add_all(
         CONFLICT,
@@ -80,7 +83,26 @@ def named(table: Table, problems: Problems) -> Named:
     if len(again) > len(differs):
         _LOG.info("%s: %d lines are there twice, and were read once", table.file, len(again) - len(differs))
     kept = np.flatnonzero(first == np.arange(len(ids)))
-    return Named(ids.take(kept), texts.take(kept), Ids(ids.take(kept)))
+    return Named(ids.take(kept), texts.take(kept), Ids(ids.take(kept)), table.file)
+
+
+def known(
+    table: Table, queries: Named, passages: Named, problems: Problems
+) -> tuple[Table, Int64[np.ndarray, " kept"], Int64[np.ndarray, " kept"], Int64[np.ndarray, " kept"]]:
+    """The lines (query id, passage id, ...) whose ids there are, what rows these are, and which lines they were."""
+    rows, items = queries.find.rows(table.columns[0]), passages.find.rows(table.columns[1])
+    for column, found, file in ((0, rows, queries.file), (1, items, passages.file)):
+        unknown = np.flatnonzero(found < 0)
+        names = table.columns[column].take(unknown)
+        text = f"needs an id of {file}, got {{}}"
+        problems.add_all(
+            UNKNOWN,
+            table.file,
+            table.lines[unknown],
+            lambda i, text=text, names=names: text.format(shown(names[i])),
+        )
+    there = np.flatnonzero((rows >= 0) & (items >= 0))
+    return table.take(there), rows[there], items[there], there
 
 
 def distinct(

@@ -14,6 +14,10 @@ MD5: dict[str, dict[str, str]] = {
         "qidpidtriples.train.full.tsv.gz": "215a5204288820672f5e9451d9e202c5",
         "qidpidtriples.train.full.2.tsv.gz": "219083e80a0a751c08b968c2f31a4e0b",
         "top1000.dev.tar.gz": "8c140662bdf123a98fbfe3bb174c5831",
+        "msmarco-test2019-queries.tsv.gz": "eda71eccbe4d251af83150abe065368c",
+        "2019qrels-pass.txt": "2f4be390198da108f6845c822e5ada14",
+        "msmarco-test2020-queries.tsv.gz": "00a406fb0d14ed3752d70d1e4eb98600",
+        "2020qrels-pass.txt": "0355ccee7509ac0463e8278186cdd8d1",
     },
 }
 """By data set and file name; those of MS MARCO are in etc/downloads.json of ir_datasets."""

@@ -199,8 +199,9 @@ def _check(file: Path, line: int, row: list[bytes], layout: Layout, problems: Pr
         return False
     if len(row) not in layout.n_columns:
         n = " or ".join(map(str, layout.n_columns))
+        between = "spaces" if layout.separator == b" " else "tabs"
         problems.add(
-            MALFORMED, file, line, f"needs {n} columns with tabs between them, got {len(row)}: {shown(text)}"
+            MALFORMED, file, line, f"needs {n} columns with {between} between them, got {len(row)}: {shown(text)}"
         )
         return False
     blank = [name for i, name in layout.columns.items() if not row[i].decode().strip()]

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
+from text.data.candidates import Form, read_candidates
 from text.data.files import READER
-from text.data.ids import Ids, Named, distinct, named
+from text.data.ids import Ids, Named, known, named
 from text.data.negatives import read_negatives
-from text.data.problems import CONFLICT, MALFORMED, UNKNOWN, OnProblem, Problem, Problems, shown
+from text.data.problems import CONFLICT, MALFORMED, OnProblem, Problem, Problems, shown
 from text.data.reading import Layout, Table, numbers, read_table
 from text.data.records import json_lines, text_in
 from text.data.store import cached
@@ -21,7 +22,6 @@ from text.data.textset import TextSet
 
 _LOG = logging.getLogger("contrabatch")
 _ANY = (-np.inf, np.inf)
-_CANDIDATES = Layout(columns={0: "query id", 1: "passage id", 2: "rank"}, n_columns=range(5, 6))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,16 @@ class Source:
     layout: Layout
     """Of the judgements: query id, passage id, relevance."""
     candidates: Path | None = None
-    """(query id, passage id, rank, ...): the part is the queries in there."""
+    """Passages to re-rank."""
+    forms: tuple[Form, ...] = ()
+    """That the file of candidates may have."""
+    only_with_candidates: bool = False
+    """Whether the part is the queries that have some; the others score 0 if they belong to it."""
     negatives: Path | None = None
+    threshold: float = 0.0
+    """What a grade must exceed to be relevant."""
+    own: bool = False
+    """Whether a passage that has the name of a query is the query itself, and not to be found for it."""
 
     @property
     def name(self) -> str:
@@ -64,6 +72,7 @@ def load_source(source: Source, cache: Path | None, on_problem: OnProblem) -> Te
         ValueError: If files have problems that are not to be skipped, or nothing is left.
     """
     settings = {"on_problem": on_problem, "reader": READER}
+    of_part = settings | {"threshold": source.threshold, "own": source.own}
     all_passages = cached(
         cache,
         f"{source.dataset} passages",
@@ -72,7 +81,7 @@ def load_source(source: Source, cache: Path | None, on_problem: OnProblem) -> Te
         lambda: _read_passages(source, Problems(on_problem)),
     )
     part = cached(
-        cache, source.name, source.files, settings, lambda: _read_part(source, all_passages, Problems(on_problem))
+        cache, source.name, source.files, of_part, lambda: _read_part(source, all_passages, Problems(on_problem))
     )
     skipped = dict(Counter(all_passages.skipped) + Counter(part.skipped))
     return replace(part, passages=all_passages.passages, passage_ids=all_passages.passage_ids, skipped=skipped)
@@ -122,17 +131,26 @@ def _read_passages(source: Source, problems: Problems) -> TextSet:
 
 def _read_part(source: Source, collection: TextSet, problems: Problems) -> TextSet:
     """The part without its passages."""
-    passages = Named(collection.passage_ids, collection.passages, Ids(collection.passage_ids))
+    ids = collection.passage_ids
+    passages = Named(ids, collection.passages, Ids(ids), source.passages)
     queries = named(read_texts(source.queries, "query", problems), problems)
     relevant = _read_judgements(source, queries, passages, problems)
     candidates = None
     if source.candidates is not None:
-        candidates = _read_candidates(source, source.candidates, queries, passages, problems)
+        candidates = read_candidates(source.candidates, source.forms, queries, passages, problems)
     negatives = None
     if source.negatives is not None:
         negatives = read_negatives(source.negatives, queries, passages, relevant, problems)
     skipped = problems.settle(source.name)
-    kept = np.flatnonzero((relevant.lengths > 0) & (True if candidates is None else candidates.lengths > 0))
+    if candidates is not None and not len(candidates.lists.items):
+        raise ValueError(
+            f"{source.candidates} must name passages of {source.passages} to re-rank for queries of "
+            f"{source.queries}, got none; take files that belong together"
+        )
+    part = relevant.lengths > 0
+    if candidates is not None and source.only_with_candidates:
+        part &= candidates.lists.lengths > 0
+    kept = np.flatnonzero(part)
     if not len(kept):
         raise ValueError(
             f"{source.judgements} must name a relevant passage for at least one query of {source.queries}, got "
@@ -149,18 +167,27 @@ def _read_part(source: Source, collection: TextSet, problems: Problems) -> TextS
         passage_ids=nothing,
         relevant=relevant,
         negatives=negatives,
-        candidates=candidates,
+        threshold=source.threshold,
+        candidates=None if candidates is None else candidates.lists,
+        ranked=candidates is None or candidates.ranked,
+        own=_own(queries, passages) if source.own else None,
         skipped=skipped,
     )
     return read.of_queries(kept)
+
+
+def _own(queries: Named, passages: Named) -> Int64[np.ndarray, " n"] | None:
+    """The passage of each query's name; None if no query has one."""
+    rows = passages.find.rows(queries.ids)
+    return rows if (rows >= 0).any() else None
 
 
 def _read_judgements(source: Source, queries: Named, passages: Named, problems: Problems) -> Lists:
     """The relevant passages of each query."""
     table = read_table(source.judgements, source.layout, problems)
     table, grades = numbers(table, 2, "relevance", _ANY, problems)
-    table, rows, items, known = _known(table, source, queries, passages, problems)
-    grades = grades[known]
+    table, rows, items, there = known(table, queries, passages, problems)
+    grades = grades[there]
     _, first, inverse = np.unique(rows * len(passages.ids) + items, return_index=True, return_inverse=True)
     before = first[inverse]
     differs = np.flatnonzero(grades != grades[before])
@@ -183,31 +210,3 @@ def _read_judgements(source: Source, queries: Named, passages: Named, problems: 
     return Lists.grouped(
         rows[kept], items[kept], len(queries.ids), None if ones else grades[kept].astype(np.float32)
     )
-
-
-def _read_candidates(source: Source, file: Path, queries: Named, passages: Named, problems: Problems) -> Lists:
-    """The candidates of each query, by rank."""
-    table, ranks = numbers(read_table(file, _CANDIDATES, problems), 2, "rank", _ANY, problems)
-    _, rows, items, known = _known(table, source, queries, passages, problems)
-    order = np.lexsort((ranks[known], rows))
-    order = order[distinct(rows[order], items[order], len(passages.ids))]
-    return Lists.grouped(rows[order], items[order], len(queries.ids))
-
-
-def _known(
-    table: Table, source: Source, queries: Named, passages: Named, problems: Problems
-) -> tuple[Table, Int64[np.ndarray, " kept"], Int64[np.ndarray, " kept"], Int64[np.ndarray, " kept"]]:
-    """The lines whose two ids there are, what rows these are, and which lines of the table they were."""
-    rows, items = queries.find.rows(table.columns[0]), passages.find.rows(table.columns[1])
-    for column, found, file in ((0, rows, source.queries), (1, items, source.passages)):
-        unknown = np.flatnonzero(found < 0)
-        names = table.columns[column].take(unknown)
-        text = f"needs an id of {file}, got {{}}"
-        problems.add_all(
-            UNKNOWN,
-            table.file,
-            table.lines[unknown],
-            lambda i, text=text, names=names: text.format(shown(names[i])),
-        )
-    known = np.flatnonzero((rows >= 0) & (items >= 0))
-    return table.take(known), rows[known], items[known], known

@@ -112,22 +112,32 @@ def tokenised(texts: Texts, tokenizer: Tokenizer, cache: Path | None, *, name: s
 
 
 def digest(texts: TextSet) -> str:
-    """The sha256 of all texts, names and lists."""
+    """The sha256 of all texts, names and lists, and of what says how they count, where that is not as usual."""
     state = sha256()
+    for name, value in _settings(texts).items():
+        state.update(f"{name} {value!r}\n".encode())
     for name, array in _arrays(texts).items():
         state.update(f"{name} {array.dtype.str} {len(array)}\n".encode())
         state.update(np.ascontiguousarray(array).data)
     return state.hexdigest()
 
 
+def _settings(texts: TextSet) -> dict[str, Any]:
+    """Numbers and flags of a data set that are not those of most."""
+    usual = {field.name: field.default for field in fields(texts) if isinstance(field.default, bool | float)}
+    return {name: getattr(texts, name) for name, value in usual.items() if getattr(texts, name) != value}
+
+
 def _arrays(texts: TextSet) -> dict[str, np.ndarray]:
-    """All arrays of a data set, under their names: "relevant.items"."""
+    """All arrays of a data set, under their names: "relevant.items", "own"."""
     found: dict[str, np.ndarray] = {}
     for field in fields(texts):
         part = getattr(texts, field.name)
         if isinstance(part, Texts | Lists):
             parts = {f"{field.name}.{inner.name}": getattr(part, inner.name) for inner in fields(part)}
             found |= {name: array for name, array in parts.items() if array is not None}
+        elif isinstance(part, np.ndarray):
+            found[field.name] = part
     return found
 
 
@@ -138,6 +148,7 @@ def _write_set(partial: Path, texts: TextSet) -> dict[str, Any]:
     return {
         "set": texts.name,
         "skipped": dict(texts.skipped),
+        "settings_of_set": _settings(texts),
         "counts": {"queries": len(texts.queries), "passages": len(texts.passages)},
         "arrays": {name: [array.dtype.str, len(array)] for name, array in arrays.items()},
         "sha256": digest(texts),
@@ -152,12 +163,13 @@ def _open_set(folder: Path, about: dict[str, Any]) -> TextSet | None:
         return None
     parts: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
-        field, inner = name.split(".")
+        field, _, inner = name.partition(".")
         parts.setdefault(field, {})[inner] = array
     of: dict[str, Any] = {
-        field: (Texts if "content" in inner else Lists)(**inner) for field, inner in parts.items()
+        field: inner[""] if "" in inner else (Texts if "content" in inner else Lists)(**inner)
+        for field, inner in parts.items()
     }
-    return TextSet(name=manifest["set"], skipped=manifest["skipped"], **of)
+    return TextSet(name=manifest["set"], skipped=manifest["skipped"], **manifest.get("settings_of_set", {}), **of)
 
 
 def _write_tokens(

@@ -118,6 +118,16 @@ class Lists:
         items, offsets = _taken(self.items, self.offsets, index)
         return Lists(items, offsets, None if self.grades is None else _taken(self.grades, self.offsets, index)[0])
 
+    def above(self, grade: float) -> "Lists":
+        """Items of a larger grade than this one; 1 is that of all where there are no grades."""
+        grades = np.ones(len(self.items), np.float32) if self.grades is None else self.grades
+        kept = grades > grade
+        if kept.all():
+            return self
+        return Lists.grouped(
+            self.rows[kept], self.items[kept], len(self), None if self.grades is None else grades[kept]
+        )
+
     def renumbered(self, number: Int64[np.ndarray, " old"]) -> "Lists":
         """Item x becomes number[x]; items whose number is negative leave."""
         items = number[self.items]

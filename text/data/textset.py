@@ -22,10 +22,16 @@ class TextSet:
     passage_ids: Texts
     relevant: Lists
     """For each query the passages that answer it, with grades where the publisher gives them."""
+    threshold: float = 0.0
+    """A passage of a larger grade answers the query; the others of positive grade count for nDCG only."""
     negatives: Lists | None = None
     """For each query hard negatives, the hardest first."""
     candidates: Lists | None = None
-    """For each query passages to re-rank, in the order of the first retriever."""
+    """For each query passages to re-rank."""
+    ranked: bool = True
+    """Whether candidates are in the order of the first retriever; if not, their order means nothing."""
+    own: Int64[np.ndarray, " n_queries"] | None = None
+    """For each query the passage that is the query itself, which is never retrieved for it; -1 where none is."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """What was left out of the files, and how often: "empty passages": 3. Empty unless asked to skip."""
 
@@ -38,6 +44,7 @@ class TextSet:
             relevant=self.relevant.take(index),
             negatives=None if self.negatives is None else self.negatives.take(index),
             candidates=None if self.candidates is None else self.candidates.take(index),
+            own=None if self.own is None else self.own[index],
         )
 
     def of_passages(self, index: Int64[np.ndarray, " n"]) -> "TextSet":
@@ -51,4 +58,5 @@ class TextSet:
             relevant=self.relevant.renumbered(number),
             negatives=None if self.negatives is None else self.negatives.renumbered(number),
             candidates=None if self.candidates is None else self.candidates.renumbered(number),
+            own=None if self.own is None else np.where(self.own < 0, -1, number[self.own]),
         )

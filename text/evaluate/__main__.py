@@ -38,8 +38,8 @@ class EvaluationConfig:
     what: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="WHAT")]
     """Folder of a run, or of an encoder."""
     on: tuple[str, ...] = ()
-    """Sets, with a part behind a colon (test if left out): docstrings, msmarco, msmarco-sample:dev600, sts-b,
-    sick:dev; a BEIR folder (data/beir-scifact); a file of pairs, or a .txt file of sentences. The run's own test
+    """Sets, with a part behind a colon (test if left out): docstrings, msmarco, msmarco:dl19, msmarco:top1000,
+    msmarco-sample:dev600, sts-b, sick:dev; a BEIR folder (data/beir-scifact); a file of pairs, or a .txt file of sentences. The run's own test
     set if left out."""
     measures: tuple[QuickMeasure, ...] | None = None
     """full: retrieval among all passages; relevant: among those that answer some query; rerank: of candidates. None
@@ -60,8 +60,9 @@ class EvaluationConfig:
     """Of a query and of a passage that are read; None for what a run has read, and 256 for other encoders."""
     precision: Precision | None = None
     """What the transformer computes in; None for what a run has computed in, and float32 for other encoders."""
-    threshold: float = 0.0
-    """What a grade must exceed for a passage to be relevant: 1 for TREC Deep Learning. nDCG takes all grades."""
+    threshold: float | None = None
+    """What a grade must exceed for a passage to be relevant; None for what the set says: 1 for msmarco:dl19 and
+    msmarco:dl20, 0 for others. nDCG takes all grades."""
     out: Path | None = None
     """Write all that is printed to this file, as JSON."""
     overwrite: bool = False
@@ -181,7 +182,7 @@ def _setting(asked: EvaluationConfig, model: Model, one: Named) -> tuple[dict[st
         "n_queries": one.n,
         "query_tokens": query_tokens,
         "max_tokens": max_tokens,
-        "threshold": asked.threshold,
+        "threshold": one.threshold if asked.threshold is None else asked.threshold,
         "precision": model.precision,
     }
     if model.config is None:
@@ -191,7 +192,7 @@ def _setting(asked: EvaluationConfig, model: Model, one: Named) -> tuple[dict[st
         "n_queries": one.n if asked.n_queries is None else None,
         "query_tokens": model.config.query_tokens or model.config.max_tokens,
         "max_tokens": model.config.max_tokens,
-        "threshold": 0.0,
+        "threshold": one.threshold,
         "precision": model.config.precision,
     }
     return setting, own
@@ -199,7 +200,7 @@ def _setting(asked: EvaluationConfig, model: Model, one: Named) -> tuple[dict[st
 
 def _without_training(asked: EvaluationConfig, texts: TextSet, measures: Sequence[str]) -> dict[str, Numbers]:
     found = {name: BASELINES[name](texts, measures, threshold=asked.threshold) for name in asked.baselines}
-    if "rerank" in measures:
+    if "rerank" in measures and texts.ranked:
         found["first order"] = first_order(texts, threshold=asked.threshold)
     return found
 

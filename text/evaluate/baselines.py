@@ -21,7 +21,7 @@ def tfidf(
     measures: Sequence[str],
     *,
     stop_words: Literal["english"] | None = None,
-    threshold: float = 0.0,
+    threshold: float | None = None,
 ) -> dict[str, float]:
     """The cosine of word weights (1 + log count) * idf, idf = 1 + log((1 + m) / (1 + passages with the word)).
 
@@ -32,7 +32,7 @@ def tfidf(
         texts: The set to measure on.
         measures: full, relevant, rerank.
         stop_words: Leave out scikit-learn's English stop words.
-        threshold: What a grade must exceed to be relevant.
+        threshold: What a grade must exceed to be relevant; None for what the set says.
 
     Returns:
         As `evaluate`.
@@ -48,7 +48,7 @@ def tfidf(
 
 
 def bm25(
-    texts: TextSet, measures: Sequence[str], *, k1: float = 1.5, b: float = 0.75, threshold: float = 0.0
+    texts: TextSet, measures: Sequence[str], *, k1: float = 1.5, b: float = 0.75, threshold: float | None = None
 ) -> dict[str, float]:
     """Okapi BM25 as Lucene computes it, by the library bm25s; words as in `tfidf`, without some stop words.
 
@@ -60,7 +60,7 @@ def bm25(
         measures: full, relevant, rerank.
         k1: How late the count of a word saturates; tuned for MS MARCO, Anserini takes 0.82 and b = 0.68.
         b: How much long passages are discounted, 0 to 1.
-        threshold: What a grade must exceed to be relevant.
+        threshold: What a grade must exceed to be relevant; None for what the set says.
 
     Returns:
         As `evaluate`.

@@ -21,10 +21,7 @@ MISSING = torch.iinfo(torch.int64).min
 
 def only_relevant(judged: Lists) -> Lists:
     """Without passages that were judged not to answer."""
-    if judged.grades is None or (judged.grades > 0).all():
-        return judged
-    kept = judged.grades > 0
-    return Lists.grouped(judged.rows[kept], judged.items[kept], len(judged), judged.grades[kept])
+    return judged.above(0.0)
 
 
 def levels_of(relevant: Lists) -> Int64[np.ndarray, " total"]:

@@ -49,7 +49,9 @@ class Model:
         """What it computes in."""
         return self.encoder.precision
 
-    def measure(self, of: Named, measures: Sequence[str], *, batch_size: int, threshold: float) -> dict[str, float]:
+    def measure(
+        self, of: Named, measures: Sequence[str], *, batch_size: int, threshold: float | None
+    ) -> dict[str, float]:
         """See `evaluate` and `similarity`."""
         texts = of.texts
         if isinstance(texts, TextSet):

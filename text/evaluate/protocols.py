@@ -5,6 +5,10 @@
                 whose numbers are far higher, and which a published comparison of losses uses
     rerank      among the candidates of each query, which a first retriever has chosen; what it missed stays missed
 
+What says which passages count comes with the set: `TextSet.threshold`, the grade that a relevant passage exceeds, and
+`TextSet.own`, the passage that is the query itself and is not retrieved for it, by any of the three. nDCG takes all
+positive grades, and so does the pool of relevant.
+
 Numbers are means over all judged queries (see `text.evaluate.metrics`) under flat names: full_mrr_at_10,
 relevant_recall_at_1, rerank_ndcg_at_10. MAP is that of the first 1,000 passages, where TREC's runs end, too.
 """
@@ -53,7 +57,7 @@ def evaluate(
     measures: Sequence[str],
     *,
     batch_size: int = 256,
-    threshold: float = 0.0,
+    threshold: float | None = None,
 ) -> dict[str, float]:
     """Numbers of an encoder by flat names, ready for a log; for the end of a run and on the way.
 
@@ -64,7 +68,7 @@ def evaluate(
         passages: Its passages in tokens, all of them, on any device or mapped from a file.
         measures: full, relevant, rerank.
         batch_size: Texts at a time, of like length.
-        threshold: What a grade must exceed to be relevant.
+        threshold: What a grade must exceed to be relevant; None for what the set says.
 
     Raises:
         ValueError: If there is no such measure, the set has no candidates to re-rank or no judged query, the tokens
@@ -93,19 +97,22 @@ def evaluate(
     return scored(system, texts, measures, threshold=threshold)
 
 
-def scored(system: System, texts: TextSet, measures: Sequence[str], *, threshold: float = 0.0) -> dict[str, float]:
+def scored(
+    system: System, texts: TextSet, measures: Sequence[str], *, threshold: float | None = None
+) -> dict[str, float]:
     """The same numbers of any system: of given embeddings, `Embedded(u, v)`, or of word counts.
 
     Args:
         system: Made for these texts.
         texts: The set to measure on.
         measures: full, relevant, rerank.
-        threshold: What a grade must exceed to be relevant.
+        threshold: What a grade must exceed to be relevant; None for what the set says.
 
     Raises:
         ValueError: As `evaluate`.
     """
     check_measures(texts, measures)
+    threshold = texts.threshold if threshold is None else threshold
     found: dict[str, float] = {}
     for measure in dict.fromkeys(measures):
         rows, relevant = _retrieved(system, texts, measure)
@@ -113,20 +120,24 @@ def scored(system: System, texts: TextSet, measures: Sequence[str], *, threshold
     return found
 
 
-def first_order(texts: TextSet, *, threshold: float = 0.0) -> dict[str, float]:
+def first_order(texts: TextSet, *, threshold: float | None = None) -> dict[str, float]:
     """What the first retriever's own order of the candidates is worth, under the names of rerank.
 
     Raises:
-        ValueError: If the set has no candidates.
+        ValueError: If the set has no candidates, or they are in no order.
     """
     check_measures(texts, ["rerank"])
-    assert texts.candidates is not None
-    candidates = texts.candidates
+    if not texts.ranked:
+        raise ValueError(
+            f"the first order must be known to be measured, but candidates of {texts.name} are in no order; take a "
+            "run, whose passages have ranks"
+        )
+    candidates = _to_rerank(texts)
     rows = np.full((len(candidates), int(candidates.lengths.max(initial=0))), -1)
     rows[
         candidates.rows, np.arange(len(candidates.items)) - np.repeat(candidates.offsets[:-1], candidates.lengths)
     ] = candidates.items
-    return numbers("rerank", rows, texts.relevant, threshold=threshold)
+    return numbers("rerank", rows, texts.relevant, threshold=texts.threshold if threshold is None else threshold)
 
 
 def numbers(
@@ -179,17 +190,27 @@ def _needed(texts: TextSet, measures: Sequence[str]) -> Int64[np.ndarray, " some
 def _retrieved(system: System, texts: TextSet, measure: str) -> tuple[Int64[np.ndarray, "n k"], Lists]:
     """The best passages of each query, and those that answer it, by the same numbers."""
     if measure == "rerank":
-        candidates = texts.candidates
-        assert candidates is not None  # see `check_measures`
+        candidates = _to_rerank(texts)
         scores = system.couples(candidates.rows, candidates.items)
         return ordered(scores, candidates, texts.relevant)[:, :DEPTH], texts.relevant
-    pool, relevant, m = None, texts.relevant, len(texts.passages)
+    pool, relevant, own, m = None, texts.relevant, texts.own, len(texts.passages)
     if measure == "relevant":
         pool = relevant_pool(texts)
         number, m = np.full(m, -1, np.int64), len(pool)
         number[pool] = np.arange(m)
         relevant = relevant.renumbered(number)
-    best = Best(len(texts.queries), min(DEPTH, m), system.device, relevant)
+        own = None if own is None else np.where(own < 0, -1, number[own])
+    best = Best(len(texts.queries), min(DEPTH, m), system.device, relevant, own)
     for block in system.blocks(pool):
         best.add(*block)
     return best.result()[1].cpu().numpy(), relevant
+
+
+def _to_rerank(texts: TextSet) -> Lists:
+    """The candidates of each query, without the query itself."""
+    candidates = texts.candidates
+    assert candidates is not None  # see `check_measures`
+    if texts.own is None:
+        return candidates
+    kept = texts.own[candidates.rows] != candidates.items
+    return Lists.grouped(candidates.rows[kept], candidates.items[kept], len(candidates))

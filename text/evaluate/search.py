@@ -38,6 +38,7 @@ def search(
     k: int,
     *,
     relevant: Lists | None = None,
+    own: Int64[np.ndarray, " n"] | None = None,
     queries_at_once: int = 1024,
     passages_at_once: int | None = None,
 ) -> tuple[Float32[Tensor, "n k"], Int64[Tensor, "n k"]]:
@@ -51,6 +52,7 @@ def search(
             Or blocks of them, in order, as they are computed or read.
         k: Passages for each query.
         relevant: What answers each query, to put it last among equal scores; None for order by row alone.
+        own: For each query a passage that it must not find; -1 for none.
         queries_at_once: Of one product.
         passages_at_once: Likewise; None for as many as make 64 MB of scores on a CPU, 1 GB on a GPU.
 
@@ -63,7 +65,7 @@ def search(
 
     Cost: n m dim multiplications; memory 8 n k bytes and about twice a block of scores.
     """
-    best = Best(len(queries), k, queries.device, relevant)
+    best = Best(len(queries), k, queries.device, relevant, own)
     for block in products(queries, passages, queries_at_once=queries_at_once, passages_at_once=passages_at_once):
         best.add(*block)
     return best.result()
@@ -99,12 +101,20 @@ class Best:
         k: Passages to keep for each.
         device: Of the scores.
         relevant: What comes last among equal scores. More than 15 different grades are told apart to 15 levels.
+        own: For each query a passage that it must not find; -1 for none.
 
     Raises:
         ValueError: If k is not positive, or the lists are of other queries.
     """
 
-    def __init__(self, n_queries: int, k: int, device: torch.device, relevant: Lists | None = None) -> None:
+    def __init__(
+        self,
+        n_queries: int,
+        k: int,
+        device: torch.device,
+        relevant: Lists | None = None,
+        own: Int64[np.ndarray, " n"] | None = None,
+    ) -> None:
         """See the class."""
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}; choose how many passages each query finds")
@@ -113,7 +123,12 @@ class Best:
                 f"relevant must have a list for each of the {n_queries} queries, got {len(relevant)}; take the "
                 "lists of the same queries"
             )
-        self.k = k
+        if own is not None and len(own) != n_queries:
+            raise ValueError(
+                f"own must have a passage or -1 for each of the {n_queries} queries, got {len(own)}; take those of "
+                "the same queries"
+            )
+        self.k, self.own = k, own
         self.relevant = only_relevant(Lists.of([[]] * n_queries) if relevant is None else relevant)
         self.levels = levels_of(self.relevant)
         self.keys = torch.full((n_queries, k), MISSING, dtype=torch.int64, device=device)
@@ -128,6 +143,12 @@ class Best:
         n, width = scores.shape
         if first_row + width > 2**ROW_BITS:
             raise ValueError(f"at most {2**ROW_BITS:,} passages can be searched, got more; search them in parts")
+        if self.own is not None:
+            column = self.own[first_query : first_query + n] - first_row
+            query = np.flatnonzero(
+                (column >= 0) & (column < width) & (self.own[first_query : first_query + n] >= 0)
+            )
+            scores[torch.from_numpy(query), torch.from_numpy(column[query])] = -torch.inf
         apart = self._take_relevant(first_query, first_row, scores)
         # One more than is kept shows whether equal scores are cut apart, of which topk takes any.
         found, column = scores.topk(min(self.k + 1, width))

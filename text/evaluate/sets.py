@@ -31,6 +31,11 @@ class Named:
         return len(self.texts.queries) if isinstance(self.texts, TextSet) else len(self.texts.scores)
 
     @property
+    def threshold(self) -> float:
+        """What a grade must exceed to be relevant; see `TextSet`."""
+        return self.texts.threshold if isinstance(self.texts, TextSet) else 0.0
+
+    @property
     def described(self) -> str:
         """Name and size."""
         if isinstance(self.texts, TextSet):
