@@ -65,7 +65,7 @@ def _trec(year: int) -> Part:
         judgements=f"{year}qrels-pass.txt",
         layout=_TREC_JUDGEMENTS,
         threshold=1.0,
-        remedy=f"fetch the queries from {BASE} and the judgements from {TREC}, beside the files of {_UNPACK}",
+        remedy=f"fetch the queries from {BASE} and the judgements from {TREC}, and {_UNPACK}",
     )
 
 
@@ -75,14 +75,14 @@ SPLITS: dict[str, Part] = {
     "dev": Part(
         queries=("queries.dev.tsv",),
         judgements="qrels.dev.tsv",
-        remedy=f"qrels.dev.tsv is there by itself; {_UNPACK}",
+        remedy=f"fetch qrels.dev.tsv, which is not in the archive, and {_UNPACK}",
     ),
     "top1000": Part(
         queries=_DEV_SMALL,
         judgements="qrels.dev.small.tsv",
         candidates=("top1000.dev", "top1000.dev.tsv"),
         forms=(TOP1000,),
-        remedy=f"unpack top1000.dev.tar.gz (0.69 GB), too; {_UNPACK}",
+        remedy=f"unpack top1000.dev.tar.gz (0.69 GB), too, and {_UNPACK}",
     ),
     "run": Part(
         queries=_DEV_SMALL,
@@ -90,14 +90,15 @@ SPLITS: dict[str, Part] = {
         candidates=("run.dev.small.tsv", "run.dev.small.trec", "run.dev.small.txt"),
         forms=(MSMARCO_RUN, TREC_RUN, TREC_RUN_WITH_TABS),
         remedy=(
-            "the run of a first retriever has query, passage and rank with tabs between them, or is as trec_eval "
-            f"reads it; {_UNPACK}"
+            "write the run of a first retriever there: query, passage and rank with tabs between them, or as "
+            f"trec_eval reads it; and {_UNPACK}"
         ),
     ),
     "dl19": _trec(2019),
     "dl20": _trec(2020),
 }
-"""test is dev.small, the 6,980 queries of all papers, and so are top1000 and run; dev has 55,578, dl19 43, dl20 54."""
+"""test is dev.small, the 6,980 queries of all papers, and so are top1000 and run, with candidates; dev has 55,578
+queries, dl19 43, dl20 54."""
 SAMPLE_SPLITS: dict[str, tuple[str, str, str | None]] = {
     "train": ("queries.train.sample.tsv", "qrels.train.sample.tsv", None),
     "test": ("queries.dev.small.tsv", "qrels.dev.small.with-text.tsv", None),
@@ -119,8 +120,8 @@ def load_msmarco(data: Path, split: str, on_problem: OnProblem, negatives: Path 
     Raises:
         ValueError: If a file is missing, or has problems that are not to be skipped.
 
-    Cost: about a minute of one core and three times the collection in memory the first time, then no time. Half a
-        minute more for the 6.7 million candidates of top1000.
+    Cost: about a minute of one core and three times the collection in memory the first time, then no time. Some
+        20 seconds more for the 6.7 million candidates of top1000.
     """
     folder = folder_in(data, FOLDER)
     part = SPLITS[split]

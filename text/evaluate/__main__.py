@@ -39,8 +39,8 @@ class EvaluationConfig:
     """Folder of a run, or of an encoder."""
     on: tuple[str, ...] = ()
     """Sets, with a part behind a colon (test if left out): docstrings, msmarco, msmarco:dl19, msmarco:top1000,
-    msmarco-sample:dev600, sts-b, sick:dev; a BEIR folder (data/beir-scifact); a file of pairs, or a .txt file of sentences. The run's own test
-    set if left out."""
+    msmarco-sample:dev600, sts-b, sick:dev; a BEIR folder (data/beir-scifact); a file of pairs, or a .txt file of
+    sentences. The run's own test set if left out."""
     measures: tuple[QuickMeasure, ...] | None = None
     """full: retrieval among all passages; relevant: among those that answer some query; rerank: of candidates. None
     for relevant, and rerank where the set has candidates. Scored pairs (sts-b, sick) have measures of their own."""

@@ -5,9 +5,9 @@
                 whose numbers are far higher, and which a published comparison of losses uses
     rerank      among the candidates of each query, which a first retriever has chosen; what it missed stays missed
 
-What says which passages count comes with the set: `TextSet.threshold`, the grade that a relevant passage exceeds, and
-`TextSet.own`, the passage that is the query itself and is not retrieved for it, by any of the three. nDCG takes all
-positive grades, and so does the pool of relevant.
+The set says which passages count: `TextSet.threshold` is the grade that a relevant passage exceeds, `TextSet.own`
+the passage that is the query itself, and is not retrieved for it by any of the three. nDCG takes all positive
+grades, and so does the pool of relevant.
 
 Numbers are means over all judged queries (see `text.evaluate.metrics`) under flat names: full_mrr_at_10,
 relevant_recall_at_1, rerank_ndcg_at_10. MAP is that of the first 1,000 passages, where TREC's runs end, too.

@@ -38,7 +38,7 @@ def search(
     k: int,
     *,
     relevant: Lists | None = None,
-    own: Int64[np.ndarray, " n"] | None = None,
+    own: Int64[np.ndarray, " n_queries"] | None = None,
     queries_at_once: int = 1024,
     passages_at_once: int | None = None,
 ) -> tuple[Float32[Tensor, "n k"], Int64[Tensor, "n k"]]:
@@ -113,7 +113,7 @@ class Best:
         k: int,
         device: torch.device,
         relevant: Lists | None = None,
-        own: Int64[np.ndarray, " n"] | None = None,
+        own: Int64[np.ndarray, " n_queries"] | None = None,
     ) -> None:
         """See the class."""
         if k < 1:
@@ -145,10 +145,9 @@ class Best:
             raise ValueError(f"at most {2**ROW_BITS:,} passages can be searched, got more; search them in parts")
         if self.own is not None:
             column = self.own[first_query : first_query + n] - first_row
-            query = np.flatnonzero(
-                (column >= 0) & (column < width) & (self.own[first_query : first_query + n] >= 0)
-            )
-            scores[torch.from_numpy(query), torch.from_numpy(column[query])] = -torch.inf
+            query = np.flatnonzero((column >= 0) & (column < width))
+            place = (torch.from_numpy(x).to(scores.device) for x in (query, column[query]))
+            scores[tuple(place)] = -torch.inf
         apart = self._take_relevant(first_query, first_row, scores)
         # One more than is kept shows whether equal scores are cut apart, of which topk takes any.
         found, column = scores.topk(min(self.k + 1, width))

@@ -1,6 +1,7 @@
 """`python -m text.data`: what is there, what is not, and what is wrong with it."""
 
 import hashlib
+import re
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_what_is_there_is_counted_and_what_is_not_is_named(root, write, capsys):
     assert (found["queries"], found["passages"], found["relevant passages"]) == ("2", "2", "2")
     assert found["hard negatives a query (least, mean, most)"] == "0, 0.50, 1"
     assert found["words of a passage (median, 90 %)"] == "3, 3.8"
-    assert text.count("not there: ") == 2, "test and dev"
+    assert text.count("not there: ") == 6, "all parts but train"
 
 
 def test_problems_end_the_command_with_status_2_or_are_counted(root, write, capsys):
@@ -56,6 +57,24 @@ def test_files_are_compared_with_the_published_checksums(root, monkeypatch):
     digest = hashlib.md5((root / "msmarco-passage/qrels.train.tsv").read_bytes()).hexdigest()
     monkeypatch.setitem(published.MD5, "msmarco", {"qrels.train.tsv": digest})
     assert "qrels.train.tsv  as published" in main(parse(["msmarco", "--data", str(root), "--split", "train"]))
+
+
+def test_all_parts_that_are_there_stand_side_by_side(root, write):
+    write("msmarco-passage/msmarco-test2019-queries.tsv", ["1\twho lays eggs"])
+    write("msmarco-passage/2019qrels-pass.txt", ["1 Q0 11 2", "1 Q0 10 1"])
+    write("msmarco-passage/queries.dev.small.tsv", ["2\twho barks"])
+    write("msmarco-passage/qrels.dev.small.tsv", ["2\t0\t10\t1"])
+    write("msmarco-passage/top1000.dev", ["2\t11\t-\t-", "2\t10\t-\t-"])
+    text = main(parse(["msmarco", "--data", str(root / "msmarco-passage")]))
+    (head,) = [line.split() for line in text.splitlines() if line.startswith("msmarco ")]
+    assert head[1:] == ["train", "test", "top1000", "dl19"]
+    rows = {row[0]: row[1:] for line in text.splitlines() if len(row := re.split("  +", line)) == 5}
+    assert rows["relevant passages"] == ["2", "1", "1", "1"]
+    assert rows["grades"] == ["-", "-", "-", "1: 1, 2: 1"]
+    assert rows["relevant is a grade above"] == ["-", "-", "-", "1"]
+    assert rows["order of candidates"] == ["-", "-", "none", "-"]
+    assert text.count("not there: ") == 3, "dev, run and dl20"
+    assert "2019qrels-pass.txt  NOT the published file" in text
 
 
 def test_scored_pairs_are_counted(write, tmp_path):

@@ -193,6 +193,16 @@ def test_a_beir_folder(write):
         load_texts("beir", path, "dev")
 
 
+def test_queries_that_are_passages_are_known_by_their_names(write):
+    assert load_texts("beir", beir(write), "test").own is None
+    queries = ['{"_id": "q1", "text": "who barks"}', '{"_id": "d2", "text": "Hens cluck."}']
+    path = beir(write, "same", queries=queries, test=["q1\td1\t1", "d2\td-three\t1"])
+    for _ in range(2):
+        texts = load_texts("beir", path, "test")
+        assert texts.own.tolist() == [-1, 1]
+        assert texts.query_ids[1] == texts.passage_ids[1] == "d2"
+
+
 def test_what_is_wrong_in_a_beir_folder(write):
     corpus = [
         '{"_id": "d1", "text": "It barks."}',

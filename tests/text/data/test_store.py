@@ -71,8 +71,12 @@ def contents(texts):
         for part in [getattr(texts, name)]
     }
     strings = {name: list(getattr(texts, name)) for name in ("queries", "passages", "query_ids", "passage_ids")}
-    grades = texts.relevant.grades
-    return lists | strings | {"grades": None if grades is None else grades.tolist(), "skipped": texts.skipped}
+    arrays = {
+        name: None if array is None else array.tolist()
+        for name, array in (("grades", texts.relevant.grades), ("own", texts.own))
+    }
+    rest = {name: getattr(texts, name) for name in ("skipped", "threshold", "ranked")}
+    return lists | strings | arrays | rest
 
 
 def is_mapped(array):
@@ -90,6 +94,7 @@ def is_mapped(array):
         {},
         {"relevant": Lists.of([[0], [1, 2]])},
         {"negatives": None, "candidates": Lists.of([[0, 1, 2], [2]])},
+        {"threshold": 1.0, "ranked": False, "own": np.array([-1, 2])},
         {"queries": Texts.of([]), "query_ids": Texts.of([]), "relevant": Lists.of([]), "negatives": None},
     ],
 )
@@ -102,6 +107,12 @@ def test_a_set_comes_back_as_it_was_built(file, tmp_path, changes):
         assert texts.name == "tiny train"
         assert digest(texts) == digest(build())
         assert is_mapped(texts.passages.content)
+
+
+def test_what_says_how_a_set_counts_is_in_its_digest_where_it_is_not_as_usual():
+    sets = [{}, {"threshold": 1.0}, {"ranked": False}, {"own": np.array([-1, 2])}, {"own": np.array([2, -1])}]
+    assert len({digest(a_set(**changes)) for changes in sets}) == len(sets)
+    assert digest(a_set(threshold=0.0, ranked=True, own=None)) == digest(a_set())
 
 
 def test_the_manifest_says_what_it_is(file, tmp_path):

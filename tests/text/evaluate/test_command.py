@@ -58,6 +58,25 @@ def sick(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def write_marco(tmp_path):
+    """The data folder of a small MS MARCO, of whose two judged passages one has grade 1."""
+    folder = tmp_path / "msmarco-passage"
+    folder.mkdir()
+    files = {
+        "collection.tsv": "1\topen a socket\n2\topen a calendar\n3\tlock a thread\n",
+        "msmarco-test2019-queries.tsv": "7\tsocket\n",
+        "2019qrels-pass.txt": "7 Q0 1 2\n7 Q0 2 1\n7 Q0 3 1\n",
+        "queries.dev.small.tsv": "8\tthread\n",
+        "qrels.dev.small.tsv": "8\t0\t3\t1\n",
+        "top1000.dev": "8\t3\t-\t-\n8\t1\t-\t-\n",
+        "run.dev.small.tsv": "8\t3\t2\n8\t1\t1\n",
+    }
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    return tmp_path
+
+
 def evaluated(run, *arguments):
     found = main(parse([str(run), "--device", "cpu", *map(str, arguments)]))
     return found, json.loads((run / "evaluation.json").read_text())
@@ -115,6 +134,21 @@ def test_sets_by_name_and_by_path(run, beir, sick, capsys):
     table = capsys.readouterr().out
     assert f"{beir}:test, 4 queries, 4 passages" in table
     assert "sick:test, 8 pairs" in table
+
+
+def test_a_set_says_which_grades_are_relevant_and_whether_candidates_have_an_order(run, write_marco):
+    data = ["--data", write_marco]
+    found, written = evaluated(run, "--on", "msmarco:dl19", "msmarco:top1000", *data, "--measures", "full")
+    assert (
+        found["msmarco:dl19"]["run"]
+        == evaluated(run, "--on", "msmarco:dl19", *data, "--measures", "full")[0]["msmarco:dl19"]["run"]
+    )
+    assert [record["setting"]["threshold"] for record in written["records"]] == [1.0, 0.0]
+    assert "full_on_msmarco:dl19_ndcg_at_10" in written
+    other = evaluated(run, "--on", "msmarco:dl19", *data, "--measures", "full", "--threshold", "0")[1]
+    assert other["full_on_msmarco:dl19_threshold_0.0_map"] > other["full_on_msmarco:dl19_map"]
+    assert "first order" not in evaluated(run, "--on", "msmarco:top1000", *data)[0]["msmarco:top1000"]
+    assert "first order" in evaluated(run, "--on", "msmarco:run", *data)[0]["msmarco:run"]
 
 
 def test_models_side_by_side(run, library, beir, tmp_path):

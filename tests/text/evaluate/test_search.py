@@ -123,7 +123,8 @@ def test_candidates_are_ordered_by_the_same_rule(seed):
 @pytest.mark.gpu
 def test_on_a_gpu_the_order_is_the_same():
     queries, passages, relevant = drawn(5, n=300, m=5000)
-    expected = search(queries, passages, 100, relevant=relevant)[1]
+    rules = {"relevant": relevant, "own": np.arange(-1, 299)}
+    expected = search(queries, passages, 100, **rules)[1]
     for held in (passages, passages.cuda()):
-        found = search(queries.cuda(), held, 100, relevant=relevant, queries_at_once=70, passages_at_once=900)[1]
+        found = search(queries.cuda(), held, 100, **rules, queries_at_once=70, passages_at_once=900)[1]
         assert torch.equal(found.cpu(), expected)
