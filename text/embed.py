@@ -7,15 +7,16 @@ The options are those of `python -m text.train`: with the same preset, data and 
 is training pair i (its first positive). `--teacher` plans by it, and `python -m batching` makes plans of it.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 
 from text.assembly import assemble, training_set
+from text.augmentation import Augmentation
 from text.config import TextConfig
 from text.presets import DESCRIPTIONS, DETAILS, PRESETS
 from training import parse_preset, resolve_device, run_command
@@ -37,15 +38,24 @@ def main(config: TextConfig) -> Path:
     if out.exists() and not config.overwrite:
         raise ValueError(f"{out} exists already; choose another --out, or give --overwrite")
     config = replace(
-        config, positives="first", n_negatives=0, hard_negatives=None, teacher=None, selection="shuffled"
+        config,
+        positives="first",
+        n_negatives=0,
+        hard_negatives=None,
+        augmentation=Augmentation(),
+        selection="shuffled",
+        teacher=None,
+        reference=None,
     )
     pairs = assemble(config, training_set(config), Ranks(device=resolve_device(config.device))).pairs
     u, v = (x.cpu().numpy() for x in pairs.embed(None))
     out.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=out.parent, prefix=f".{out.stem}-", suffix=".npz", delete=False) as file:
-        np.savez(file, u=u, v=v)
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(out)
+    part = out.with_name(f".{out.stem}-{os.getpid()}.npz")
+    try:
+        np.savez(part, u=u, v=v)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
     sys.stdout.write(f"{len(u):,} pairs of {u.shape[1]} numbers: {out}\n")
     return out
 

@@ -39,7 +39,7 @@ class Encoder(nn.Module):
         precision: What the transformer computes in; weights, pooling and embeddings are float32.
         attention: "packed" computes nothing for padding, by `text.packed`, which knows transformers' BertModel
             (`packed.obstacle` says exactly what); "padded" asks the transformer itself, for 32 texts of like length
-            at a time; "auto" is "packed" for models that it knows.
+            at a time (it looks at each mask, and the host waits for the GPU); "auto" is "packed" where it can be.
 
     Raises:
         ValueError: If attention is "packed" and the model cannot be.
@@ -113,8 +113,7 @@ class Encoder(nn.Module):
 
     def _takes_any_order(self, device: torch.device, dtype: torch.dtype) -> bool:
         """Whether attention gains nothing by texts in the order of their lengths."""
-        head_dim = self._config.hidden_size // self._config.num_attention_heads
-        return uses_varlen(device, dtype, head_dim)
+        return uses_varlen(device, dtype, self.dim // self._config.num_attention_heads)
 
     def _packed(self, tokens: Tokens, dtype: torch.dtype) -> Float[Tensor, "texts dim"]:
         hidden = hidden_states(self.transformer, tokens, dtype)

@@ -74,16 +74,18 @@ def dropout(x: Float[Tensor, "..."], p: float) -> Float[Tensor, "..."]:
 
 
 def _varlen(tokens: Tokens, heads: int) -> Attend:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.nn.attention.varlen import varlen_attn
 
-    # Any bound will do. There are few of these: torch may have cuDNN prepare a plan for each that it meets.
-    longest = -(-tokens.longest // 64) * 64
+    longest = tokens.longest
     starts = sent(tokens.offsets.int(), tokens.ids.device)
 
     def attend(qkv: Tensor, p: float) -> Tensor:
         del p  # see above
         q, k, v = qkv.unflatten(1, (3, heads, -1)).unbind(1)
-        return varlen_attn(q, k, v, starts, starts, longest, longest).flatten(1)  # pyright: ignore[reportAttributeAccessIssue]
+        # Left alone, later releases of torch take cuDNN, with which encoders are said to be slower on Hopper GPUs.
+        with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION], set_priority=True):
+            return varlen_attn(q, k, v, starts, starts, longest, longest).flatten(1)  # pyright: ignore[reportAttributeAccessIssue]
 
     return attend
 

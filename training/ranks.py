@@ -18,8 +18,8 @@ from losses.distributed import Group
 
 Value = TypeVar("Value")
 
-_PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others: while the first one plans or writes, they do nothing else."""
+_PATIENCE = timedelta(hours=3)
+"""How long a process waits for the others: while the first one plans, tokenises or writes, they do nothing else."""
 
 
 class Ranks:

@@ -119,6 +119,7 @@ def test_items_are_drawn_without_repetition_as_long_as_there_are_others():
         assert (found[3] == 30).all()
         counts += np.isin([10, 11, 12, 13], found[0])
     assert (np.abs(counts / 400 - 0.75) < 0.08).all()
+    assert (drawn(Lists.of([[], []]), 2, seed=0, purpose="test", epoch=0) == -1).all()
 
 
 def test_hard_negatives_are_keys_of_the_queries_and_never_stand_for_a_positive(make):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -197,6 +198,22 @@ def test_taking_is_that_of_lists(tmp_path_factory, lists, data):
         assert unpacked(taken) == [lists[i] for i in index]
         assert taken.ids.dtype == torch.int32
         assert unpacked(tokens) == lists
+
+
+def test_the_last_texts_may_be_counted_from_the_end():
+    assert unpacked(packed([[1, 2], [3], [4, 5, 6]]).take(torch.tensor([-1, 0, -3]))) == [[4, 5, 6], [1, 2], [1, 2]]
+
+
+def test_taking_costs_what_is_taken():
+    """Ten of ten million texts: nothing is made for the others."""
+    n = 10_000_000
+    tokens = Tokens(torch.zeros(n, dtype=torch.int32), torch.arange(n + 1))
+    index = torch.arange(0, n, n // 10)
+    tokens.take(index)
+    start = time.process_time()
+    for _ in range(20):
+        tokens.take(index)
+    assert time.process_time() - start < 0.1  # 1 ms; a look at each would take a second
 
 
 @settings(deadline=None)

@@ -232,10 +232,20 @@ def test_a_run_stopped_after_its_last_update_ends_the_same(tiny, traces, traces_
 
 
 @pytest.mark.parametrize(
-    "change", [{"selection": name} for name in SELECTIONS] + [{"selection": "spectral", "replan": "pool"}]
+    "change",
+    [{"selection": name} for name in SELECTIONS]
+    + [
+        {"selection": "spectral", "replan": "pool"},
+        {"augmentation": Augmentation(delete=0.3, swap=0.3, replace=0.3)},
+        {"dataset": "pairs", "data": "pairs.tsv", "n_pairs": 24},
+        {"dataset": "pairs", "data": "pairs.tsv", "n_pairs": 24, "loss": "mnrl", "n_negatives": 1},
+    ],
+    ids=[*SELECTIONS, "spectral by pool", "augmented", "several positives", "hard negatives"],
 )
-def test_an_interrupted_run_ends_as_if_it_had_not_been(tiny, traces, traces_of, monkeypatch, change):
-    """Dropout, the plan in force and the optimiser are all taken up where they were."""
+def test_an_interrupted_run_ends_as_if_it_had_not_been(tiny, traces, traces_of, places, monkeypatch, change):
+    """Dropout, what is drawn in an epoch, the plan in force and the optimiser are taken up where they were."""
+    if "data" in change:
+        change = change | {"data": places[change["data"]]}
     settings = {"updates": 9, "dropout": 0.3, "log_every": 1, "checkpoint_every": 2} | change
     expected = traces_of(**settings)
     config = tiny(**settings)
