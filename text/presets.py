@@ -93,7 +93,8 @@ CATALOGUE: dict[str, Preset[TextConfig]] = {
     ),
     "msmarco-sample-scratch": Preset(
         title="a sample of MS MARCO, a MiniLM-L6 with random weights, 50 updates",
-        command="python -m text.train msmarco-sample-scratch --model data/all-MiniLM-L6-v2 --fresh --selection graph",
+        command="python -m text.train msmarco-sample-scratch --model data/all-MiniLM-L6-v2 --fresh "
+        "--selection graph",
         cost="two minutes of one CPU core",
         config=replace(_SAMPLE, n_pairs=3200, batch_size=64, learning_rate=5e-4),
     ),
