@@ -84,7 +84,7 @@ def _flatclr(seed: int) -> Iterator[Job]:
 
 def _msmarco(seed: int) -> Iterator[Job]:
     """A MiniLM-L6 from scratch on MS MARCO's sample: every selection, and every loss with shuffled batches."""
-    options = "--n-pairs 11968 --batch-size 64 --epochs 10 --measures relevant full --device cuda"
+    options = "--n-pairs 11968 --batch-size 64 --epochs 10 --device cuda"
     arms = [("mnrl", name, chosen) for name, (chosen, _) in _SELECTIONS.items()]
     arms += [(loss, "shuffled", "--selection shuffled") for loss in _TEXT_LOSSES]
     for loss, name, chosen in arms:

@@ -1,18 +1,21 @@
 """A configuration put together: everything that takes a step, and the texts in the form that steps take them."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from batching import Report, Selection, derived_seed, permutation
 from losses import Loss
 from losses.registry import LOSSES
 from text.config import TextConfig
-from text.data import Lists, TextSet, cache_folder, load_texts
+from text.data import TextSet, cache_folder, load_texts
 from text.data.duplicates import pair_groups
 from text.data.store import tokenised
 from text.evaluate.sets import chosen
@@ -21,6 +24,10 @@ from text.pairs import TextPairs, TrainingTexts
 from text.tokens import Tokens, build_tokenizer, build_vocabulary, load_tokenizer
 from text.words import Words
 from training import Ranks, make_optimizer, warmup_cosine, warmup_linear
+
+_LOG = logging.getLogger("contrabatch")
+_DROPOUT = 0.1
+"""Of a new BERT, where nothing else is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +68,7 @@ def training_set(config: TextConfig) -> TextSet:
     texts = load_texts(
         config.dataset, config.data, "train", on_problem=config.on_problem, hard_negatives=config.hard_negatives
     )
-    relevant = texts.relevant
-    if relevant.grades is not None:
-        kept = relevant.grades > 0
-        relevant = Lists.grouped(relevant.rows[kept], relevant.items[kept], len(relevant))
+    relevant = texts.relevant.above(0.0)
     answered = np.flatnonzero(relevant.lengths)
     count = config.count_pairs(len(answered))
     taken = np.sort(answered[permutation(0, "pairs", 0, len(answered))[:count].numpy()])
@@ -98,6 +102,15 @@ def evaluation_set(config: TextConfig, split: str = "test") -> TextSet:
     return chosen(load_texts(config.dataset, config.data, split, on_problem=config.on_problem), config.n_test)
 
 
+def without_the_rest(texts: TextSet, measures: Sequence[str]) -> TextSet:
+    """With those passages alone that these measures look at, so that no others are tokenised."""
+    if "full" in measures:
+        return texts
+    lists = [texts.relevant] if "relevant" in measures else []
+    lists += [texts.candidates] if "rerank" in measures and texts.candidates is not None else []
+    return texts.of_passages(np.unique(np.concatenate([np.empty(0, np.int64), *(one.items for one in lists)])))
+
+
 def assemble(config: TextConfig, texts: TextSet, ranks: Ranks | None = None) -> Parts:
     """The parts of a training.
 
@@ -114,7 +127,7 @@ def assemble(config: TextConfig, texts: TextSet, ranks: Ranks | None = None) -> 
     groups, passage_groups = pair_groups(texts)
     first = torch.from_numpy(passage_groups[texts.relevant.items[texts.relevant.offsets[:-1]]])
     shared = None if groups is None else first
-    rule = config.rule(shared if config.apart_ids else None, group=ranks.group)
+    rule = _rule(config, shared, ranks)
     rule.check(n_pairs, config.batch_size)
     ranks.check(rule, n_pairs, config.batch_size)
     tokenizers = build_tokenizers(config, texts)
@@ -161,8 +174,37 @@ def assemble(config: TextConfig, texts: TextSet, ranks: Ranks | None = None) -> 
     )
 
 
+def _rule(config: TextConfig, shared: Int[Tensor, " n_pairs"] | None, ranks: Ranks) -> Selection:
+    """The selection; pairs that share a text stay apart where they shall, and where the loss cannot be told of it.
+
+    Args:
+        config: Of the training.
+        shared: Pairs of the same number share a text; None where none do.
+        ranks: Processes that train together.
+
+    Raises:
+        ValueError: If neither loss nor selection can do anything about duplicates.
+    """
+    told = {"ids", "labels"} & LOSSES[config.loss].options
+    if shared is None or (told and not config.apart_ids):
+        return config.rule(group=ranks.group)
+    if not told and not config.apart_ids:
+        _LOG.warning("%s cannot be told which pairs share a text: they are kept in different batches", config.loss)
+    try:
+        return config.rule(shared, group=ranks.group)
+    except ValueError as error:
+        raise ValueError(
+            f"some training pairs share a text; {config.loss} would take them for negatives, and selection "
+            f"{config.selection} cannot keep them apart ({error}); take another of the two"
+        ) from error
+
+
 def build_tokenizers(config: TextConfig, texts: TextSet) -> Tokenizers:
-    """Those of the model, or new ones with a vocabulary of these texts."""
+    """Those of the model, or new ones with a vocabulary of these texts.
+
+    Raises:
+        ValueError: If the model's folder has none, or the vocabulary is too small to spell the texts.
+    """
     lengths = (config.query_tokens or config.max_tokens, config.max_tokens)
     if config.model is not None:
         query, passage = (load_tokenizer(config.model, length) for length in lengths)
@@ -195,7 +237,7 @@ def build_model(config: TextConfig, vocabulary_size: int) -> Encoder:
         hidden=config.hidden,
         heads=config.heads,
         intermediate=config.intermediate,
-        dropout=config.dropout,
+        dropout=_DROPOUT if config.dropout is None else config.dropout,
         seed=seed,
         pooling=config.pooling or "mean",
         precision=config.precision,

@@ -1,8 +1,9 @@
 """What a run on texts is made of, checked as soon as it is written down."""
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -12,6 +13,7 @@ from text.augmentation import Augmentation
 from text.data import DATASETS, OnProblem
 from text.evaluate import Baseline, QuickMeasure
 from text.model import Attention, Pooling, Precision
+from text.model_folder import model_digest
 from training.config import UNBOUNDED, LossName, Ranges, TrainingConfig
 
 
@@ -56,7 +58,8 @@ class TextConfig(TrainingConfig):
     positives: Literal["drawn", "first"] = "drawn"
     """Of several passages that answer a query: one is drawn anew in each epoch, or the first is always taken."""
     apart_ids: bool = False
-    """Pairs that share a text never share a batch; in any case they are no negatives of each other."""
+    """Pairs that share a text never share a batch. They are no negatives of each other anyway: most losses are told
+    of them; with those that cannot be, they are kept apart in any case."""
     hard_negatives: Path | None = None
     """File of hard negatives for the queries, as sentence-transformers publishes them for MS MARCO: JSONL with qid,
     pos and neg. None for those that the data set itself brings."""
@@ -86,8 +89,8 @@ class TextConfig(TrainingConfig):
     """Of its attention, without a model; they divide its width."""
     intermediate: int | None = None
     """Width inside its feed-forward layers, without a model; None for that of the transformer."""
-    dropout: float = 0.1
-    """Part of the activations that is dropped in training."""
+    dropout: float | None = None
+    """Part of the activations that is dropped in training; None for the model's own, and 0.1 in a new BERT."""
     precision: Precision = "float32"
     """What the transformer computes in; weights, embeddings and the loss are float32."""
     attention: Attention = "auto"
@@ -135,6 +138,8 @@ class TextConfig(TrainingConfig):
             raise ValueError("fresh takes the shape of a model, got none; leave fresh out, or give --model")
         if self.hard_negatives is not None and not self.n_negatives:
             raise ValueError("hard_negatives are for n_negatives of at least 1, got 0; set --n-negatives")
+        if "bm25" in self.baselines and find_spec("bm25s") is None:
+            raise ValueError("the baseline bm25 needs bm25s: `pip install bm25s`, or leave it out")
         options = LOSSES[self.loss].options
         if self.n_negatives and "negative_ids" not in options:
             able = ", ".join(name for name in PAIR_LOSSES if "negative_ids" in LOSSES[name].options)
@@ -142,6 +147,12 @@ class TextConfig(TrainingConfig):
                 f"n_negatives are keys of the queries alone, which {self.loss} does not take, got "
                 f"{self.n_negatives}; take one of {able}"
             )
+
+    @override
+    def record(self) -> dict[str, Any]:
+        """As of every training; and what the model's folder holds."""
+        told = super().record()
+        return told if self.model is None else told | {"model_sha256": model_digest(self.model)}
 
     def count_pairs(self, available: int) -> int:
         """How many of the training queries that there are take part.

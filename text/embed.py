@@ -24,7 +24,7 @@ from training.ranks import Ranks
 
 
 def main(config: TextConfig) -> Path:
-    """Write the embeddings.
+    """Write the embeddings. Of the options those count that say which texts, which model and how it computes.
 
     Returns:
         The file, with arrays u (queries) and v (passages).
@@ -33,6 +33,8 @@ def main(config: TextConfig) -> Path:
         ValueError: If there is no name for the file, or it exists already.
     """
     out = config.out
+    if config.model is None:
+        raise ValueError("--model must name the folder of a trained encoder, got none: new weights teach nothing")
     if out is None or out.suffix != ".npz":
         raise ValueError(f"--out must name a file that ends in .npz, got {out}; for instance --out teacher.npz")
     if out.exists() and not config.overwrite:
@@ -44,6 +46,9 @@ def main(config: TextConfig) -> Path:
         hard_negatives=None,
         augmentation=Augmentation(),
         selection="shuffled",
+        loss="info_nce",
+        loss_settings=(),
+        apart_ids=False,
         teacher=None,
         reference=None,
     )
@@ -62,6 +67,8 @@ def main(config: TextConfig) -> Path:
 
 def parse(argv: Sequence[str]) -> TextConfig:
     """The configuration that a command line asks for."""
+    if argv and not any(word.split("=")[0] in ("--out", "-h", "--help") for word in argv):
+        raise ValueError("--out must name the file to write, got none; for instance --out teacher.npz")
     return parse_preset(
         argv,
         experiment="text",

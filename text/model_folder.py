@@ -4,6 +4,8 @@ import inspect
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +26,30 @@ _DROPOUTS = (
     "mlp_dropout",
 )
 """What configurations call the parts that are dropped between and inside the layers."""
+
+
+def model_digest(folder: Path) -> str:
+    """The sha256 of the names and contents of all files of a model.
+
+    Raises:
+        ValueError: If there is no model in the folder.
+
+    Cost: a tenth of a second for 100 MB, once in a process unless a file changes.
+    """
+    find_transformer(folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _digest(folder, tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@lru_cache(maxsize=8)
+def _digest(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    state = sha256()
+    for path, size, _ in files:
+        state.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(2**24):
+                state.update(block)
+    return state.hexdigest()
 
 
 def find_transformer(folder: Path) -> tuple[Path, Pooling | None]:

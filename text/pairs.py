@@ -96,7 +96,8 @@ class TextPairs(EncodedPairs):
         self.augmentation = Augmentation() if augmentation is None else augmentation
         self.raw = raw
         # Without duplicates nothing is excluded, and losses without options are as welcome as the others.
-        self._tells_ids = "ids" in loss_options and (texts.has_duplicates or n_negatives > 0)
+        several = texts.has_duplicates or n_negatives > 0
+        self._ids_as = next((name for name in ("ids", "labels") if name in loss_options and several), None)
         self._drawn: tuple[int, Tensor] | None = None
         self._batches: dict[int, Tensor] = {}
 
@@ -152,8 +153,8 @@ class TextPairs(EncodedPairs):
         self.latest = u.detach(), positives.detach()
         batch = batch.cpu()
         more: dict[str, Any] = {"index": sent(batch, u.device)} if takes_index(loss) else {}
-        if self._tells_ids:
-            more["ids"] = sent(self.texts.groups[batch], u.device)
+        if self._ids_as is not None:
+            more[self._ids_as] = sent(self.texts.groups[batch], u.device)
         if v.dim() == 3:
             more["negatives"] = v[:, 1:].flatten(0, 1)
             rows = self._passages()[batch, 1:].flatten()

@@ -18,6 +18,7 @@ _MINILM = TextConfig(
     hidden=384,
     heads=12,
     intermediate=1536,
+    dropout=0.1,
     precision="bfloat16",
     candidates=128,
     keep=32,
@@ -53,7 +54,7 @@ CATALOGUE: dict[str, Preset[TextConfig]] = {
         title="the docstrings of Python's standard library, a small BERT from scratch",
         command="python -m text.train docstrings --selection spectral",
         cost="a minute of one CPU core",
-        config=TextConfig(updates=100, log_every=25, checkpoint_every=50, baselines=("tfidf",)),
+        config=TextConfig(dropout=0.1, updates=100, log_every=25, checkpoint_every=50, baselines=("tfidf",)),
     ),
     "msmarco": Preset(
         title="MS MARCO passages, MiniLM-L6 from scratch or from --model",
@@ -123,20 +124,23 @@ CATALOGUE: dict[str, Preset[TextConfig]] = {
     ),
     "simcse": Preset(
         title="SimCSE without labels: a sentence is its own positive, under another dropout",
-        command="python -m text.train simcse --data "
-        "data/simcse-wiki-head/wiki1m_for_simcse.first-1280000-bytes.txt --model bert-base-uncased",
+        command="python -m text.train simcse --data sentences.txt --model bert-base-uncased",
         cost="not measured yet",
         differs="follows Gao et al. (2021, arXiv 2104.08821): batches of 64, learning rate 3e-5, temperature "
-        "0.05, one epoch, [CLS]. Their head, which is there in training alone, is left out",
+        "0.05, one epoch, [CLS]. Their head, which is there in training alone, is left out. Attention is padded: "
+        "the unpadded one of GPUs has no dropout, which makes the views. `python -m text.evaluate RUN --on sts-b` "
+        "measures",
         config=TextConfig(
             dataset="sentences",
             max_tokens=32,
             pooling="cls",
             precision="bfloat16",
+            attention="padded",
             loss="simcse",
             learning_rate=3e-5,
             schedule="linear",
             warmup=0.0,
+            measures=(),  # that a sentence finds itself says nothing
             log_every=25,
             checkpoint_every=125,
         ),
@@ -146,13 +150,14 @@ CATALOGUE: dict[str, Preset[TextConfig]] = {
         command="python -m text.train simcse-supervised --data nli.tsv --model bert-base-uncased",
         cost="not measured yet",
         differs="follows Gao et al. (2021, arXiv 2104.08821): batches of 512, learning rate 5e-5, temperature "
-        "0.05, three epochs, [CLS]; the head is left out",
+        "0.05, three epochs, [CLS]; the head is left out. Attention is padded, as without labels",
         config=TextConfig(
             dataset="pairs",
             n_negatives=1,
             max_tokens=32,
             pooling="cls",
             precision="bfloat16",
+            attention="padded",
             loss="simcse",
             batch_size=512,
             epochs=3,

@@ -16,11 +16,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from text.assembly import assemble, build_tokenizers, evaluation_set, training_set
+from text.assembly import assemble, build_tokenizers, evaluation_set, training_set, without_the_rest
 from text.config import TextConfig
 from text.data.store import digest
 from text.evaluate import BASELINES, evaluate
+from text.evaluate.protocols import check_measures, pool_size
 from text.model import save_model
+from text.model_folder import find_transformer
 from text.presets import DESCRIPTIONS, DETAILS, PRESETS
 from training import (
     Moment,
@@ -46,6 +48,8 @@ def main(config: TextConfig) -> dict[str, Any]:
         ValueError: If the data, the device, the folder or the settings are not fit for use; nothing has been
             written then.
     """
+    if config.model is not None:
+        find_transformer(config.model)  # before the data are read, which may take long
     with Ranks.from_environment(resolve_device(config.device)) as ranks:
         return _train(config, ranks)
 
@@ -54,19 +58,22 @@ def _train(config: TextConfig, ranks: Ranks) -> dict[str, Any]:
     if ranks.size > 1:  # the first reads and tokenises what the others then find in the cache
         ranks.first(lambda: _store(config))
     train, test = training_set(config), evaluation_set(config)
+    check_measures(test, config.measures)
+    measured = without_the_rest(test, config.measures)
+    digests = {"texts_sha256": digest(train), "test_sha256": digest(test)}
     parts = assemble(config, train, ranks)
     measure = partial(
         evaluate,
         parts.encoder,
-        test,
-        *parts.tokenizers.read(test),
+        measured,
+        *parts.tokenizers.read(measured),
         config.measures,
         batch_size=config.embed_batch_size,
     )
     run = Run.open(
         config.out or default_folder("text", config.dataset, config.selection),
         experiment="text",
-        config=config.record() | {"texts_sha256": digest(train), "test_sha256": digest(test)},
+        config=config.record() | digests,
         device=str(ranks.device),
         overwrite=config.overwrite,
         tensorboard=config.tensorboard,
@@ -117,9 +124,9 @@ def _train(config: TextConfig, ranks: Ranks) -> dict[str, Any]:
         "n_train": len(train.queries),
         "n_test": len(test.queries),
         "texts": train.name,
-        "texts_sha256": digest(train),
-        "test_sha256": digest(test),
-        "skipped": dict(train.skipped),
+        **{f"{name}_passages": pool_size(test, name) for name in config.measures},
+        **digests,
+        "skipped": {"train": dict(train.skipped), "test": dict(test.skipped)},
     }
     run.finish(result)
     result |= {"seconds": round(run.seconds(), 1), "out": str(run.path)}
@@ -129,7 +136,7 @@ def _train(config: TextConfig, ranks: Ranks) -> dict[str, Any]:
 
 
 def _store(config: TextConfig) -> None:
-    train, test = training_set(config), evaluation_set(config)
+    train, test = training_set(config), without_the_rest(evaluation_set(config), config.measures)
     tokenizers = build_tokenizers(config, train)
     for texts in (train, test):
         tokenizers.read(texts)

@@ -16,7 +16,8 @@ class Evaluations:
     """The file of one run, for one of its weight files.
 
     It holds a list `records`, and beside it the numbers of the run's final weights by flat names: knn_top1 for the
-    usual settings, probe_label_fraction_0.01_top1 and among_corruptions_recomputed_recall_at_1 for others.
+    usual settings, probe_label_fraction_0.01_top1 and among_corruptions_recomputed_recall_at_1 for others. What
+    else was measured in the same way has a name of its own in front: untrained_relevant_mrr_at_10.
     """
 
     folder: Path
@@ -29,9 +30,11 @@ class Evaluations:
     measured_on: str
     """What data the numbers are of: images, texts."""
 
-    def find(self, measure: str, setting: Mapping[str, Any], data: Mapping[str, str]) -> dict[str, Any] | None:
+    def find(
+        self, measure: str, setting: Mapping[str, Any], data: Mapping[str, str], *, system: str | None = None
+    ) -> dict[str, Any] | None:
         """What is known of this measure at this setting on exactly these weights and data (their sha256)."""
-        key = self._key({"weights": self.weights, "measure": measure, "setting": setting})
+        key = self._key({"weights": self.weights, "system": system, "measure": measure, "setting": setting})
         for record in self._read():
             same = record["weights_sha256"] == self.sha256 and record.get(f"{self.measured_on}_sha256") == data
             if same and self._key(record) == key:
@@ -47,6 +50,7 @@ class Evaluations:
         settings: Mapping[str, Any],
         usual: Mapping[str, Any],
         data: Mapping[str, str],
+        system: str | None = None,
     ) -> None:
         """Write a result, in the place of an earlier one; results of weights that are no more are dropped.
 
@@ -57,12 +61,14 @@ class Evaluations:
             settings: How they were measured.
             usual: The setting that flat names do not mention.
             data: The sha256 of all that was measured on; a result on others is an earlier one.
+            system: What was measured, if not these weights but something to compare them with.
         """
         record = {
             "weights": self.weights,
             "weights_sha256": self.sha256,
             f"{self.measured_on}_sha256": dict(data),
             "final": self.final,
+            **({} if system is None else {"system": system}),
             "measure": measure,
             "setting": dict(setting),
             "unusual": {name: value for name, value in setting.items() if usual[name] != value},
@@ -78,7 +84,8 @@ class Evaluations:
         return gone or self._key(old) == self._key(new)
 
     def _key(self, record: Mapping[str, Any]) -> str:
-        return json.dumps([record["weights"], record["measure"], record["setting"]], sort_keys=True)
+        parts = [record["weights"], record.get("system"), record["measure"], record["setting"]]
+        return json.dumps(parts, sort_keys=True)
 
     def _read(self) -> list[dict[str, Any]]:
         path = self.folder / NAME
@@ -91,13 +98,14 @@ class Evaluations:
 
 
 def flat_names(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Numbers of the final weights: measure, what is unusual in the setting, and value."""
+    """Numbers of the final weights: system (if another), measure, what is unusual in the setting, and value."""
     found: dict[str, float] = {}
     for record in records:
         if record["final"]:
             # A flag is a word without a value.
             words = [name if value is True else f"{name}_{value}" for name, value in record["unusual"].items()]
+            system = [record["system"]] if record.get("system") else []
             for name, value in record["values"].items():
                 if isinstance(value, int | float):
-                    found["_".join([record["measure"], *words, name])] = value
+                    found["_".join([*system, record["measure"], *words, name])] = value
     return found

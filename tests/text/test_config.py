@@ -60,7 +60,7 @@ def test_the_published_codes_names_work(alias, name):
         ({"loss": "moco"}, "loss must be one of info_nce, .*got 'moco'; moco needs a momentum encoder"),
         ({"temperature": 0.0}, "temperature must be positive, got 0"),
         ({"hidden": 30}, "heads must divide hidden, got 4 and 30"),
-        ({"dropout": 1.0}, "dropout must be from 0 to 0.9, got 1.0; the default is 0.1"),
+        ({"dropout": 1.0}, "dropout must be from 0 to 0.9, got 1.0; leave it out"),
         ({"dataset": "novels"}, "dataset must be one of docstrings, .*got 'novels'"),
         ({"fresh": True}, "fresh takes the shape of a model, got none"),
         ({"hard_negatives": Path("hard.jsonl")}, "hard_negatives are for n_negatives of at least 1"),

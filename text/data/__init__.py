@@ -10,7 +10,8 @@ pairs        pairs and sentences of one's own;  docstrings: pairs that come with
 sts          scored pairs of sentences, to measure with
 retrieval    texts and judgements tied by ids;  ids: rows found by name
 candidates   passages to re-rank, by id;  negatives: hard negatives by id
-reading      lines and columns;  records: JSONL and Parquet;  problems: what is wrong with them
+reading      lines and columns;  records: JSONL and Parquet;  columns: their names in files of pairs
+problems     what is wrong with them
 files        what must lie where;  published: checksums
 store        parsed and tokenised texts on the disk
 duplicates   texts that are there twice

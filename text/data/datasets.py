@@ -64,7 +64,8 @@ DATASETS: dict[str, Dataset] = {
         splits=tuple(msmarco.SAMPLE_SPLITS),
         files=(
             f"--data (data): a folder with {msmarco.SAMPLE_FOLDER}/collection.tsv, queries.train.sample.tsv, "
-            f"qrels.train.sample.tsv, queries.dev.small.tsv, qrels.dev.small.with-text.tsv, dev600.candidates.tsv"
+            f"qrels.train.sample.tsv, queries.dev.small.tsv, qrels.dev.small.with-text.tsv, dev600.candidates.tsv; "
+            "not for download: where it is missing, its presets of text.train take --dataset msmarco"
         ),
         load=_in_data(msmarco.load_sample),
         takes_negatives=True,
@@ -84,8 +85,8 @@ DATASETS: dict[str, Dataset] = {
         splits=pairs.SPLITS,
         files=(
             "--data: a TSV (query, passage, perhaps hard negative), JSONL or Parquet (query, passage, perhaps "
-            "negative or negatives; or anchor, positive) file, a tenth of whose queries is the test part; or a "
-            "folder with train.* and test.*"
+            "negative or negatives; or anchor, positive; or question, answer, ...) file, a tenth of whose queries "
+            "is the test part; or a folder with train.* and test.*"
         ),
         load=_alone(pairs.load_pairs),
         needs_data=True,

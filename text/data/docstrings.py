@@ -13,7 +13,7 @@ import platform
 import re
 import sysconfig
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,10 @@ _LEAST_LETTERS = 0.55
 # A sentence ends at a full stop that no small letter follows ("i.e. this" goes on), or with its paragraph.
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?![a-z])|\n\s*\n")
 _PARAGRAPH = re.compile(r"\n\s*\n")
+
+
+_State = tuple[str, tuple[tuple[str, int, int], ...]]
+"""The folder, and path, size and time of change of its files."""
 
 
 class Pair(NamedTuple):
@@ -70,6 +74,10 @@ class Corpus:
     manifest: Manifest
 
 
+_LAST: dict[_State, Corpus] = {}
+"""The corpus that was read last: a training takes one part of it after the other."""
+
+
 def read_docstrings(root: Path | None = None) -> Corpus:
     """Read the pairs of all Python files under a folder.
 
@@ -78,19 +86,32 @@ def read_docstrings(root: Path | None = None) -> Corpus:
     punctuation aside). The hash of a file's path decides between train, validation and test (80/10/10), so
     that a file's split does not change with the other files.
 
+    The last corpus stays in memory, and is given again as long as no file has another size or time of change.
+
     Args:
         root: The folder; None for the standard library of this Python.
 
     Raises:
         ValueError: If the folder does not exist, or a part would have fewer than 2 pairs.
+
+    Cost: 5 seconds for the standard library.
     """
     root = Path(sysconfig.get_path("stdlib")) if root is None else root
     if not root.is_dir():
         raise ValueError(f"--data must be a folder of Python files, got {root}; leave it out to read Python's own")
+    files = _python_files(root)
+    state = _state_of(root, files)
+    if state not in _LAST:
+        corpus = _parsed(root, files)
+        _LAST.clear()
+        _LAST[state] = corpus
+    return _LAST[state]
+
+
+def _parsed(root: Path, files: Sequence[str]) -> Corpus:
     parts: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
     unreadable: list[str] = []
     seen: set[str] = set()
-    files = _python_files(root)
     n_docstrings = 0
     for name in files:
         try:
@@ -132,7 +153,7 @@ def load_docstrings(data: Path | None, split: str, on_problem: OnProblem) -> Tex
     Raises:
         ValueError: If there are such files and they are not to be skipped, or a part would be too small.
 
-    Cost: 5 seconds for the standard library.
+    Cost: as `read_docstrings`.
     """
     corpus = read_docstrings(data)
     problems = Problems(on_problem)
@@ -178,6 +199,18 @@ def _python_files(root: Path) -> list[str]:
         below[:] = [name for name in below if name not in _TESTS | _OTHERS]
         found += [(Path(folder) / name).relative_to(root).as_posix() for name in names if name.endswith(".py")]
     return sorted(found)
+
+
+def _state_of(root: Path, files: Sequence[str]) -> _State:
+    """What a corpus that was read before must have been read from; what cannot be looked at counts as such."""
+    state: list[tuple[str, int, int]] = []
+    for name in files:
+        try:
+            status = (root / name).stat()
+            state.append((name, status.st_size, status.st_mtime_ns))
+        except OSError:
+            state.append((name, -1, -1))
+    return str(root.resolve()), tuple(state)
 
 
 def _docstrings(file: Path) -> Iterator[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 CACHE = ".contrabatch-cache"
 """Folder beside a data set, for what has been parsed and tokenised."""
-READER = 1
+READER = 2
 """Of the code that parses: another number, and what is in the cache is made anew."""
 
 

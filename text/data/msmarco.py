@@ -164,7 +164,11 @@ def load_sample(data: Path, split: str, on_problem: OnProblem, negatives: Path |
     """
     folder = folder_in(data, SAMPLE_FOLDER)
     names = SAMPLE_SPLITS[split]
-    remedy = "lay out the sample there, or name the folder that it is in with --data"
+    remedy = (
+        "name the folder that it is in with --data. The sample itself is not for download, but all that is made "
+        f"for it runs on MS MARCO's own files, too: {_UNPACK} {folder.with_name(FOLDER)}, and train with "
+        "--dataset msmarco, as in `python -m text.train msmarco-sample --dataset msmarco --model DIR`"
+    )
     paths = find_files(folder, [("collection.tsv",), *((name,) for name in names if name)], remedy)
     source = Source(
         dataset="msmarco-sample",

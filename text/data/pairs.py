@@ -1,10 +1,10 @@
 """Pairs and sentences from one's own files: a query and a passage that answers it in each line.
 
-    TSV          query, passage and perhaps a hard negative; a first line that names them is left out
+    TSV          query, passage and perhaps a hard negative; or in the order that a first line of names gives
     JSONL        {"query": ..., "passage": ..., "negative": ...}, or "negatives": [...]; Parquet likewise
     sentences    a text file; every line is a query whose one passage is itself, as in SimCSE
 
-Names may be anchor and positive instead of query and passage.
+Names may also be question and answer, anchor and positive, ..., see `text.data.columns`.
 """
 
 import logging
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int64
 
+from text.data.columns import PASSAGE, QUERY, ROLES, columns_of, is_header
 from text.data.files import CACHE, READER
 from text.data.ids import distinct
 from text.data.problems import MALFORMED, OnProblem, Problem, Problems, shown
@@ -29,9 +30,6 @@ from text.data.textset import TextSet
 
 SPLITS = ("train", "test")
 SUFFIXES = (".tsv", ".txt", ".jsonl", ".parquet")
-_HEADERS = tuple(
-    names[:n] for n in (2, 3) for names in (("query", "passage", "negative"), ("anchor", "positive", "negative"))
-)
 _LOG = logging.getLogger("contrabatch")
 
 
@@ -148,31 +146,47 @@ def _part(data: Path, split: str, dataset: str, suffixes: tuple[str, ...]) -> tu
 
 
 def _from_columns(file: Path, problems: Problems) -> Iterator[Row]:
-    # The first line that has 2 or 3 columns decides; lines of another number are problems.
-    first = next((block for _, block in line_blocks(file)), b"")
-    n = next((n for line in first.split(b"\n") if (n := line.count(b"\t") + 1) in (2, 3)), 2)
-    names = dict(enumerate(("query", "passage", "negative")[:n]))
-    layout = Layout(columns=names, n_columns=range(n, n + 1), headers=_HEADERS)
+    first = next((block for _, block in line_blocks(file)), b"").split(b"\n")
+    head = first[0].decode(errors="replace").split("\t")
+    if is_header(head):
+        taken = columns_of(tuple(head))
+        taken.check(file)
+        layout = Layout(
+            columns=taken.places(head), n_columns=range(len(head), len(head) + 1), headers=(tuple(head),)
+        )
+        _LOG.info("%s: %s", file, taken.told)
+    else:
+        # The first line that has 2 or 3 columns decides; lines of another number are problems.
+        n = next((n for line in first if (n := line.count(b"\t") + 1) in (2, 3)), 2)
+        layout = Layout(columns=dict(enumerate(ROLES[:n])), n_columns=range(n, n + 1))
     for table in tables(file, layout, problems):
         for line, query, passage, *negatives in zip(table.lines.tolist(), *table.columns, strict=True):
             yield Row(line, query, passage, tuple(negatives))
 
 
 def _from_records(file: Path, records: Iterator[tuple[int, dict[str, Any]]], problems: Problems) -> Iterator[Row]:
+    told: set[str] = set()
     for line, record in records:
+        keys = columns_of(tuple(record))
         try:
             row = Row(
-                line, text_in(record, "query", "anchor"), text_in(record, "passage", "positive"), _negatives(record)
+                line,
+                text_in(record, *keys.query or QUERY),
+                text_in(record, *keys.passage or PASSAGE),
+                _negatives(record, keys.negative),
             )
         except Problem as problem:
             problems.add(problem.kind, file, line, str(problem))
-        else:
-            yield row
+            continue
+        if keys.told not in told:
+            told.add(keys.told)
+            _LOG.info("%s: %s", file, keys.told)
+        yield row
 
 
-def _negatives(record: dict[str, Any]) -> tuple[str, ...]:
+def _negatives(record: dict[str, Any], keys: tuple[str, ...]) -> tuple[str, ...]:
     """Of one line; none where the key is absent or null."""
-    value = next((record[key] for key in ("negative", "negatives") if record.get(key) is not None), [])
+    value = next((record[key] for key in keys if record.get(key) is not None), [])
     if not isinstance(value, list):
         value = [value]
     if any(isinstance(text, list | dict) for text in value):

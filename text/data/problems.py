@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -22,6 +22,15 @@ _TOLD = 3
 """Problems of each kind that are written out."""
 _SHOWN = 60
 """Characters of what was found."""
+
+
+class LeftOut(dict[str, int]):
+    """What was left out of the files, and how often; and the message that told it, for whoever reads a cache."""
+
+    def __init__(self, counts: Mapping[str, int], told: str) -> None:
+        """Of a message that begins with the name of the data set."""
+        super().__init__(counts)
+        self.told = told
 
 
 class Problem(Exception):
@@ -82,8 +91,9 @@ class Problems:
                 f"the files of {name} must be free of problems, got {counts}:{told}\n"
                 f"correct them, or leave these lines out with --on-problem skip"
             )
-        _LOG.warning("%s: left out %s:%s", name, counts, told)
-        return dict(self._counts)
+        left_out = LeftOut(self._counts, f"{name}: left out {counts}:{told}")
+        _LOG.warning("%s", left_out.told)
+        return left_out
 
 
 def shown(value: object) -> str:

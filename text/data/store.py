@@ -29,6 +29,7 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from text.data.folders import description, folder_for, mapped, publish, read_manifest, state_of
+from text.data.problems import LeftOut
 from text.data.texts import Lists, Texts
 from text.data.textset import TextSet
 from text.tokens import Tokens, encode
@@ -46,7 +47,7 @@ def cached(
 ) -> TextSet:
     """Map a data set into memory, built now if that was not done before, or a file or a setting has changed.
 
-    Where the cache cannot be written, the set stays in memory, and the log "contrabatch" says so.
+    The log "contrabatch" says where the cache cannot be written, and, each time, what was left out of the files.
 
     Args:
         cache: Folder of the cache, made where there is none; None to build in memory.
@@ -67,6 +68,8 @@ def cached(
     folder = folder_for(cache, name, {"settings": about["settings"], "files": sorted(state)})
     stored = _open_set(folder, about)
     if stored is not None:
+        if isinstance(stored.skipped, LeftOut):
+            _LOG.warning("%s", stored.skipped.told)
         return stored
     built = build()
     try:
@@ -148,6 +151,7 @@ def _write_set(partial: Path, texts: TextSet) -> dict[str, Any]:
     return {
         "set": texts.name,
         "skipped": dict(texts.skipped),
+        "told": texts.skipped.told if isinstance(texts.skipped, LeftOut) else None,
         "settings_of_set": _settings(texts),
         "counts": {"queries": len(texts.queries), "passages": len(texts.passages)},
         "arrays": {name: [array.dtype.str, len(array)] for name, array in arrays.items()},
@@ -169,7 +173,8 @@ def _open_set(folder: Path, about: dict[str, Any]) -> TextSet | None:
         field: inner[""] if "" in inner else (Texts if "content" in inner else Lists)(**inner)
         for field, inner in parts.items()
     }
-    return TextSet(name=manifest["set"], skipped=manifest["skipped"], **manifest.get("settings_of_set", {}), **of)
+    skipped = LeftOut(manifest["skipped"], manifest["told"]) if manifest.get("told") else manifest["skipped"]
+    return TextSet(name=manifest["set"], skipped=skipped, **manifest.get("settings_of_set", {}), **of)
 
 
 def _write_tokens(

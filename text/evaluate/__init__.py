@@ -3,6 +3,7 @@
     evaluate        numbers of an encoder on a set of texts: full, relevant, rerank (see `protocols`)
     scored          the same of given embeddings, or any other system
     tfidf, bm25     the same without training; first_order: of the first retriever's own order
+    pool_size       how many passages they search
     search          the best passages of each query, exactly, among any number
     judge           ranked lists against judgements; reciprocal_rank, recall, ndcg, ... of them, query by query
     similarity      Spearman's correlation of cosines with people's scores (STS)
@@ -22,7 +23,7 @@ from text.evaluate.metrics import (
     recall,
     reciprocal_rank,
 )
-from text.evaluate.protocols import QuickMeasure, evaluate, first_order, scored
+from text.evaluate.protocols import QuickMeasure, evaluate, first_order, pool_size, scored
 from text.evaluate.search import search
 from text.evaluate.sts import similarity
 from text.evaluate.systems import Embedded
@@ -41,6 +42,7 @@ __all__ = [
     "first_order",
     "judge",
     "ndcg",
+    "pool_size",
     "precision",
     "recall",
     "reciprocal_rank",

@@ -2,33 +2,37 @@
 
     python -m text.evaluate runs/text/docstrings-shuffled-20260101-120000-000000
     python -m text.evaluate RUN --on msmarco-sample:dev600 data/beir-scifact sts-b --baselines tfidf bm25
+    python -m text.evaluate RUN --untrained --n-queries 1000
     python -m text.evaluate all-MiniLM-L6-v2 --on sick sts-b:dev --against RUN ANOTHER-MODEL
 
 WHAT is the folder of a run, or of any encoder that transformers or sentence-transformers wrote. Prints a table for
 each set. Numbers of a run are merged into RUN/evaluation.json, each set as soon as it is measured; what is there
-already is shown and not measured again, unless --overwrite is given, or the weights or the texts have changed.
+already is shown and not measured again, unless --overwrite is given, or the weights or the texts have changed. What
+WHAT is compared with stands there, too: untrained_..., tfidf_..., bm25_..., and first_..., the candidates in the
+order in which they come.
 """
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from batching.cli import cli
-from text.assembly import evaluation_set
-from text.data import TextSet
+from text.data import OnProblem, TextSet
 from text.evaluate import BASELINES, Baseline, QuickMeasure, first_order
-from text.evaluate.models import Model, load_model
+from text.evaluate.models import Model, load_model, load_untrained
 from text.evaluate.protocols import check_measures
-from text.evaluate.sets import Named, cache_folder, chosen, find_set, named
+from text.evaluate.recorded import Numbers, Setting, recorded
+from text.evaluate.sets import EvaluationSet, find_set, own_set, short_name
 from text.model import Precision
 from training import aligned, resolve_device, run_command
 from training.run import write_json
 
-Numbers = dict[str, float]
+FIRST, UNTRAINED = "first", "untrained"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,19 +43,24 @@ class EvaluationConfig:
     """Folder of a run, or of an encoder."""
     on: tuple[str, ...] = ()
     """Sets, with a part behind a colon (test if left out): docstrings, msmarco, msmarco:dl19, msmarco:top1000,
-    msmarco-sample:dev600, sts-b, sick:dev; a BEIR folder (data/beir-scifact); a file of pairs, or a .txt file of
-    sentences. The run's own test set if left out."""
+    msmarco-sample:dev600, sts-b, sick:dev; a BEIR folder (data/beir-scifact); a file of pairs, or a .txt or .txt.gz
+    file of sentences; a folder with train.* and test.*. The run's own test set if left out."""
     measures: tuple[QuickMeasure, ...] | None = None
     """full: retrieval among all passages; relevant: among those that answer some query; rerank: of candidates. None
     for relevant, and rerank where the set has candidates. Scored pairs (sts-b, sick) have measures of their own."""
     baselines: tuple[Baseline, ...] = ()
     """tfidf, bm25: on the same texts, without training."""
+    untrained: bool = False
+    """Measure the weights, too, that the training of WHAT began with."""
     against: tuple[Path, ...] = ()
     """Further runs and encoders."""
     data: Path | None = None
     """Folder of the data sets; the run's own for its own test set, else data/."""
     n_queries: int | None = None
-    """A fixed random choice of so many queries; None for all."""
+    """A fixed random choice of so many queries, or scored pairs; None for all."""
+    on_problem: OnProblem | None = None
+    """Lines that cannot be read, empty texts, unknown ids: refuse the file, or skip and count them. None for what
+    the run did with its own test set, and refuse for other sets."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ..."""
     batch_size: int = 256
@@ -85,21 +94,26 @@ def main(asked: EvaluationConfig) -> dict[str, dict[str, Numbers]]:
             f"--batch-size and --n-queries must be positive, got {asked.batch_size}, {asked.n_queries}"
         )
     device = resolve_device(asked.device)
-    models = [
-        load_model(what, device=device, max_tokens=asked.max_tokens, precision=asked.precision)
-        for what in (asked.what, *asked.against)
-    ]
-    sets = _sets(asked, models[0])
+    folders = (asked.what, *asked.against)
+    models = _names(
+        [
+            load_model(what, device=device, max_tokens=asked.max_tokens, precision=asked.precision)
+            for what in folders
+        ]
+    )
+    first, *_ = models.values()
+    untrained = {UNTRAINED: load_untrained(first, asked.what)} if asked.untrained else {}
+    sets = _sets(asked, first)
     for one in sets:
         if isinstance(one.texts, TextSet):
             check_measures(one.texts, _measures(asked, one))
     found: dict[str, dict[str, Numbers]] = {}
     for one in sets:
-        systems = {name: _of_model(asked, model, one) for name, model in _names(models).items()}
+        systems = {name: _of_model(asked, model, one) for name, model in (models | untrained).items()}
         if isinstance(one.texts, TextSet):
-            systems |= _without_training(asked, one.texts, _measures(asked, one))
+            systems |= _without_training(asked, first, one, one.texts)
         found[one.name] = systems
-        sys.stdout.write(f"{one.described}\n{table(systems)}\n")
+        sys.stdout.write(f"{one.described(_measures(asked, one))}\n{table(systems)}\n")
     if asked.out is not None:
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         write_json(asked.out, {"sets": {one.name: {"sha256": one.sha256, **found[one.name]} for one in sets}})
@@ -119,27 +133,38 @@ def table(systems: Mapping[str, Numbers]) -> str:
 def _names(models: Sequence[Model]) -> dict[str, Model]:
     """Folder names, numbered where two are equal."""
     found: dict[str, Model] = {}
+    taken = {FIRST, UNTRAINED, *BASELINES}
     for model in models:
         name, n = model.name, 2
-        while name in found:
+        while name in {*found, *taken}:
             name, n = f"{model.name} ({n})", n + 1
         found[name] = model
     return found
 
 
-def _sets(asked: EvaluationConfig, first: Model) -> list[Named]:
-    if asked.on:
-        return [find_set(name, asked.data, asked.n_queries) for name in dict.fromkeys(asked.on)]
-    if first.config is None:
+def _sets(asked: EvaluationConfig, first: Model) -> list[EvaluationSet]:
+    """All that is measured on, each once.
+
+    Raises:
+        ValueError: If two sets have the same name, which their numbers would share.
+    """
+    if not asked.on and first.config is None:
         raise ValueError(
             f"--on must name a set, as {asked.what} is not a run, which would have its own; for instance --on sts-b"
         )
-    config = first.config if asked.data is None else replace(first.config, data=asked.data)
-    texts = chosen(evaluation_set(config), asked.n_queries)
-    return [named(f"{config.dataset}:test", texts, cache_folder(config.dataset, config.data))]
+    if not asked.on and first.config is not None:
+        return [own_set(first.config, asked.data, asked.n_queries, on_problem=asked.on_problem)]
+    found: dict[str, EvaluationSet] = {}
+    for name in dict.fromkeys(asked.on):
+        one = find_set(name, asked.data, asked.n_queries, on_problem=asked.on_problem or "refuse")
+        if found.setdefault(one.name, one).sha256 != one.sha256:
+            raise ValueError(
+                f"sets of --on must have names of their own, got two {one.name}; rename a folder or file"
+            )
+    return list(found.values())
 
 
-def _measures(asked: EvaluationConfig, one: Named) -> tuple[str, ...]:
+def _measures(asked: EvaluationConfig, one: EvaluationSet) -> tuple[str, ...]:
     """Of retrieval, or of scored pairs."""
     if not isinstance(one.texts, TextSet):
         return ("sts",)
@@ -148,60 +173,70 @@ def _measures(asked: EvaluationConfig, one: Named) -> tuple[str, ...]:
     return ("relevant",) if one.texts.candidates is None else ("relevant", "rerank")
 
 
-def _of_model(asked: EvaluationConfig, model: Model, one: Named) -> Numbers:
+def _of_model(asked: EvaluationConfig, model: Model, one: EvaluationSet) -> Numbers:
     """What is known, and what is not."""
-    measures = _measures(asked, one)
-    setting, usual = _setting(asked, model, one)
-    data = {"texts": one.sha256}
-    known: dict[str, Any] = {}
-    if model.known is not None and not asked.overwrite:
-        known = {name: model.known.find(name, setting, data) for name in measures}
-    missing = tuple(name for name in measures if known.get(name) is None)
-    numbers: Numbers = {}
-    if missing:
-        numbers = model.measure(one, missing, batch_size=asked.batch_size, threshold=asked.threshold)
-    found: Numbers = {}
-    for name in measures:
-        if name not in missing:
-            found |= {f"{name}_{key}": value for key, value in known[name]["values"].items()}
-            continue
-        of_measure = {key: value for key, value in numbers.items() if key.startswith(f"{name}_")}
-        if model.known is not None:
-            values = {key.removeprefix(f"{name}_"): value for key, value in of_measure.items()}
-            settings = {**setting, "set": one.described, "skipped": dict(one.texts.skipped)}
-            model.known.add(name, setting, values=values, settings=settings, usual=usual, data=data)
-        found |= of_measure
-    return found
-
-
-def _setting(asked: EvaluationConfig, model: Model, one: Named) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What tells a measurement from others of its kind, and what it is unless something else is asked for."""
     query_tokens, max_tokens = model.lengths
-    setting = {
-        "on": one.name,
-        "n_queries": one.n,
-        "query_tokens": query_tokens,
-        "max_tokens": max_tokens,
-        "threshold": one.threshold if asked.threshold is None else asked.threshold,
-        "precision": model.precision,
-    }
-    if model.config is None:
-        return setting, setting
-    own = {
-        "on": f"{model.config.dataset}:test",
-        "n_queries": one.n if asked.n_queries is None else None,
-        "query_tokens": model.config.query_tokens or model.config.max_tokens,
-        "max_tokens": model.config.max_tokens,
-        "threshold": one.threshold,
-        "precision": model.config.precision,
-    }
-    return setting, own
+    read = {"query_tokens": query_tokens, "max_tokens": max_tokens, "precision": model.precision}
+    usual = read
+    if (config := model.config) is not None:
+        usual = {
+            "query_tokens": config.query_tokens or config.max_tokens,
+            "max_tokens": config.max_tokens,
+            "precision": config.precision,
+        }
+    return recorded(
+        model.known,
+        one,
+        _measures(asked, one),
+        _setting(asked, model, one).with_more(read, usual),
+        partial(model.measure, one, batch_size=asked.batch_size, threshold=asked.threshold),
+        system=None if model.start is None else UNTRAINED,
+        data={} if model.start is None else {"weights": model.start},
+        overwrite=asked.overwrite,
+    )
 
 
-def _without_training(asked: EvaluationConfig, texts: TextSet, measures: Sequence[str]) -> dict[str, Numbers]:
-    found = {name: BASELINES[name](texts, measures, threshold=asked.threshold) for name in asked.baselines}
+def _setting(asked: EvaluationConfig, model: Model, one: EvaluationSet) -> Setting:
+    """What tells a measurement of any system from others, and what it is unless something else is asked for."""
+    own, total = one.name, one.total
+    if model.config is not None:
+        own = f"{short_name(model.config.dataset, model.config.data)}:test"
+        if own == one.name:
+            total = min(total, model.config.n_test or total)
+    threshold = one.threshold if asked.threshold is None else asked.threshold
+    return Setting(
+        {"on": one.name, "n_queries": one.n, "threshold": threshold},
+        {"on": own, "n_queries": total, "threshold": one.threshold},
+    )
+
+
+def _without_training(
+    asked: EvaluationConfig, first: Model, one: EvaluationSet, texts: TextSet
+) -> dict[str, Numbers]:
+    """What an encoder must beat."""
+    measures = _measures(asked, one)
+    found = {
+        name: recorded(
+            first.known,
+            one,
+            measures,
+            _setting(asked, first, one),
+            partial(BASELINES[name], texts, threshold=asked.threshold),
+            system=name,
+            overwrite=asked.overwrite,
+        )
+        for name in asked.baselines
+    }
     if "rerank" in measures and texts.ranked:
-        found["first order"] = first_order(texts, threshold=asked.threshold)
+        found[FIRST] = recorded(
+            first.known,
+            one,
+            ("rerank",),
+            _setting(asked, first, one),
+            lambda _: first_order(texts, threshold=asked.threshold),
+            system=FIRST,
+            overwrite=asked.overwrite,
+        )
     return found
 
 

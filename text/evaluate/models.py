@@ -2,21 +2,24 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from text.assembly import build_model
 from text.config import TextConfig
 from text.data import TextSet
 from text.data.store import tokenised
 from text.evaluate.protocols import evaluate
-from text.evaluate.sets import Named
+from text.evaluate.sets import EvaluationSet
 from text.evaluate.sts import similarity
 from text.model import Encoder, Precision, load_encoder
+from text.model_folder import model_digest
 from text.tokens import load_tokenizer
 from training.evaluations import Evaluations
 
@@ -37,6 +40,8 @@ class Model:
     passage: Tokenizer
     known: Evaluations | None
     """What was measured before, of a run."""
+    start: str | None = None
+    """The sha256 of weights that a training began with; None for others."""
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -50,7 +55,7 @@ class Model:
         return self.encoder.precision
 
     def measure(
-        self, of: Named, measures: Sequence[str], *, batch_size: int, threshold: float | None
+        self, of: EvaluationSet, measures: Sequence[str], *, batch_size: int, threshold: float | None
     ) -> dict[str, float]:
         """See `evaluate` and `similarity`."""
         texts = of.texts
@@ -96,8 +101,38 @@ def load_model(
     query, passage = (load_tokenizer(folder, length) for length in lengths)
     known = None
     if config is not None:
-        known = Evaluations(folder=what, weights=WEIGHTS, sha256=digest(folder), final=True, measured_on="texts")
+        known = Evaluations(
+            folder=what, weights=WEIGHTS, sha256=model_digest(folder), final=True, measured_on="texts"
+        )
     return Model(what.resolve().name, config, encoder.to(device), query, passage, known)
+
+
+def load_untrained(trained: Model, what: Path) -> Model:
+    """The same run with the weights that its training began with: of the model's folder, or random ones.
+
+    Raises:
+        ValueError: If it is no run, or the folder of the model that it began with holds another one now.
+    """
+    config = trained.config
+    if config is None:
+        raise ValueError(
+            f"--untrained needs a run, whose training began with other weights, got {what}; leave it out"
+        )
+    before = json.loads((what / "config.json").read_text())["config"].get("model_sha256")
+    if config.model is not None and before is not None and model_digest(config.model) != before:
+        raise ValueError(
+            f"--untrained needs the model that {what} began with, but {config.model} holds another one now; put it "
+            "back, or leave --untrained out"
+        )
+    if config.precision != trained.precision:
+        config = replace(config, precision=trained.precision)
+    device = next(trained.encoder.parameters()).device
+    encoder = build_model(config, trained.passage.get_vocab_size())
+    state = sha256()
+    for name, weights in encoder.state_dict().items():
+        state.update(f"{name} {tuple(weights.shape)}\n".encode())
+        state.update(np.ascontiguousarray(weights.numpy()).data)
+    return replace(trained, encoder=encoder.to(device), start=state.hexdigest())
 
 
 def read_config(folder: Path) -> TextConfig | None:
@@ -119,17 +154,6 @@ def read_config(folder: Path) -> TextConfig | None:
     if kind != "text":
         raise ValueError(f"WHAT must be a run on texts, but {folder} is one of {kind!r}; choose another folder")
     return TextConfig.from_record(found["config"])
-
-
-def digest(folder: Path) -> str:
-    """The sha256 of all files of an encoder, which tells whether weights are still those that were measured."""
-    state = sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        state.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())
-        with path.open("rb") as file:
-            while block := file.read(2**24):
-                state.update(block)
-    return state.hexdigest()
 
 
 def _lengths(encoder: Encoder, config: TextConfig | None) -> tuple[int, int]:

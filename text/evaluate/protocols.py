@@ -9,6 +9,9 @@ The set says which passages count: `TextSet.threshold` is the grade that a relev
 the passage that is the query itself, and is not retrieved for it by any of the three. nDCG takes all positive
 grades, and so does the pool of relevant.
 
+The pool of relevant is that of the queries that are measured: with fewer queries it is smaller (`pool_size`), and
+all numbers are higher. So only numbers on the same queries compare.
+
 Numbers are means over all judged queries (see `text.evaluate.metrics`) under flat names: full_mrr_at_10,
 relevant_recall_at_1, rerank_ndcg_at_10. MAP is that of the first 1,000 passages, where TREC's runs end, too.
 """
@@ -175,6 +178,20 @@ def relevant_pool(texts: TextSet) -> Int64[np.ndarray, " m"]:
     """The passages that answer at least one query, in order."""
     judged = texts.relevant
     return np.unique(judged.items if judged.grades is None else judged.items[judged.grades > 0])
+
+
+def pool_size(texts: TextSet, measure: str) -> int:
+    """How many passages are searched for a query; with rerank, where they differ, the most for one query."""
+    if measure == "full":
+        return len(texts.passages)
+    if measure == "relevant":
+        return len(relevant_pool(texts))
+    if measure == "rerank" and texts.candidates is not None:
+        return int(_to_rerank(texts).lengths.max(initial=0))
+    raise ValueError(
+        f"measure must be full, relevant, or, with candidates, rerank, got {measure!r} for {texts.name}; choose "
+        "among these"
+    )
 
 
 def _needed(texts: TextSet, measures: Sequence[str]) -> Int64[np.ndarray, " some"] | None:

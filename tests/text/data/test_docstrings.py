@@ -1,5 +1,6 @@
 """Pairs from docstrings: what is kept, how it is split, and that no file can stop the reading."""
 
+import ast
 import json
 import os
 import shutil
@@ -189,6 +190,29 @@ def test_a_part_is_a_text_set_whose_passages_answer_one_query_each(library):
         assert list(zip(texts.queries, texts.passages, strict=True)) == pairs
         assert [found.tolist() for found in texts.relevant] == [[i] for i in range(len(pairs))]
         assert texts.skipped == {}
+
+
+def test_a_corpus_is_parsed_once_until_a_file_changes(library, tmp_path, monkeypatch):
+    folder = tmp_path / "own"
+    shutil.copytree(library, folder)
+    first = read_docstrings(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(ast, "parse", None)  # cannot be called
+        assert read_docstrings(folder) is first
+        for split in ("train", "test"):
+            load_texts("docstrings", folder, split)
+    file = sorted(folder.glob("*.py"))[0]
+    file.write_text(file.read_text().replace("waits until", "sleeps until"))
+    changed = read_docstrings(folder)
+    assert changed.manifest.sha256 != first.manifest.sha256
+    status = file.stat()
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    again = read_docstrings(folder)
+    assert (again, again is changed) == (changed, False)
+    file.unlink()
+    assert read_docstrings(folder).manifest.files == first.manifest.files - 1
+    with pytest.raises(ValueError, match="must be a folder"):
+        read_docstrings(folder / "nowhere")
 
 
 def test_files_that_are_no_python_are_refused_or_counted(library, tmp_path):

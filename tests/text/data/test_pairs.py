@@ -1,6 +1,7 @@
 """Pairs and sentences from one's own files."""
 
 import json
+import logging
 import random
 
 import pytest
@@ -55,6 +56,59 @@ def test_a_third_column_is_a_hard_negative(write, header):
     assert lists(texts.relevant) == [[0, 2], [1]]
     assert lists(texts.negatives) == [[1], [0]], "three is relevant to the first query, so it is no negative"
     assert list(texts.passage_ids) == [str(1 + bool(header)), f"{1 + bool(header)}-1", f"{2 + bool(header)}-1"]
+
+
+def logged_columns(caplog):
+    return [record.getMessage().split(": ", 1)[1] for record in caplog.records if "are in" in record.getMessage()]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "negatives"),
+    [
+        ("Question\tANSWER", f"{A}\tone", None),
+        ("context \tquestion", f"one\t{A}", None),
+        ("hard_negative\ttitle\ttext", f"two\t{A}\tone", [[1]]),
+        ("Premise\tentailment\tContradiction", f"{A}\tone\ttwo", [[1]]),
+    ],
+)
+def test_a_first_line_of_known_names_says_which_column_is_which(write, caplog, header, row, negatives):
+    path = write("a.tsv", [header, row])
+    with caplog.at_level(logging.INFO, "contrabatch"):
+        texts = load_texts("pairs", path, "train")
+    assert (list(texts.queries), texts.passages[0], lists(texts.relevant)) == ([A], "one", [[0]])
+    assert (None if texts.negatives is None else lists(texts.negatives)) == negatives
+    (told,) = logged_columns(caplog)
+    query = next(name for name in header.split("\t") if name.lower() in ("question", "title", "premise"))
+    assert f"queries are in {query!r}, passages are in " in told
+
+
+def test_a_first_line_that_is_no_header_is_a_pair(write):
+    texts = load_texts("pairs", write("train.tsv", [f"{A}\tanswer", "id\tquestion"]), "train")
+    assert texts.passages[0] == "answer"
+    for header in ("question\tsentence1", "text\tanswer", "query\tnegative", "query\tanswer\ttext"):
+        with pytest.raises(ValueError, match="must name one column of queries, one of passages and at most one"):
+            load_texts("pairs", write("a.tsv", [header, "\t".join("abc"[: header.count("\t") + 1])]), "train")
+
+
+def test_keys_of_records_may_have_other_usual_names(write, caplog):
+    rows = [
+        {"Question": A, "id": 7, "Answer": "one", "hard_negatives": ["two"]},
+        {"premise": B, "Entailment": "two", "contradiction": "one"},
+        {"sentence1": C, "sentence2": "three", "label": 1},
+        {"title": "no", "query": A, "body": "no", "passage": "four"},
+    ]
+    with caplog.at_level(logging.INFO, "contrabatch"):
+        texts = load_texts("pairs", write("a.jsonl", map(json.dumps, [*rows, rows[2]])), "train")
+    assert list(texts.queries) == [A, B, C]
+    assert list(texts.passages) == ["one", "two", "three", "four"]
+    assert lists(texts.relevant) == [[0, 3], [1], [2]]
+    assert lists(texts.negatives) == [[1], [0], []]
+    assert logged_columns(caplog) == [
+        "queries are in 'Question', passages are in 'Answer', hard negatives are in 'hard_negatives'",
+        "queries are in 'premise', passages are in 'Entailment', hard negatives are in 'contradiction'",
+        "queries are in 'sentence1', passages are in 'sentence2'",
+        "queries are in 'query', passages are in 'passage'",
+    ]
 
 
 def test_records_may_have_one_negative_several_or_none(write, tmp_path):
@@ -120,7 +174,7 @@ def test_every_problem_of_a_record_is_told_by_line(write, tmp_path):
     path = write("a.jsonl", map(json.dumps, rows))
     told = refused("pairs", path, "train")
     assert "got 3 malformed lines, 2 empty texts:" in told
-    assert f"{path}:2: needs the key 'passage' or 'positive', got ['query']" in told
+    assert f"{path}:2: needs the key 'passage' or 'answer' or 'positive' or" in told
     assert f"{path}:3: needs the passage not to be empty, got none" in told
     assert f"{path}:4: needs a text or a list of texts as negatives, got [['two']]" in told
     assert f"{path}:5: needs a text as query, got True" in told

@@ -128,6 +128,30 @@ def test_unknown_ids_are_told_by_line(folder):
     assert load_texts("msmarco", root, "train", on_problem="skip").skipped == {"unknown ids": 2}, "from the cache"
 
 
+def test_what_was_left_out_is_told_again_where_the_cache_is_read(folder, caplog):
+    root = folder(
+        collection_tsv=["10\ta fox", "11\ta hen", "12\t "],
+        qrels_train_tsv=["7\t0\t10\t1", "8\t0\t11\t1", "8\t0\t99\t1"],
+    )
+    told = []
+    for _ in range(2):
+        caplog.clear()
+        texts = load_texts("msmarco", root, "train", on_problem="skip")
+        assert texts.skipped == {"empty texts": 1, "unknown ids": 1}
+        told.append([record.getMessage() for record in caplog.records if record.levelname == "WARNING"])
+    assert told[0] == told[1]
+    assert [one.split(":")[:2] for one in told[0]] == [
+        ["msmarco train", f" left out 1 {kind}"] for kind in texts.skipped
+    ]
+    assert "collection.tsv:3: needs the passage not to be empty" in told[1][0]
+
+
+def test_the_remedy_for_a_missing_sample_is_for_everybody(tmp_path):
+    with pytest.raises(ValueError, match="--dataset msmarco") as caught:
+        load_texts("msmarco-sample", tmp_path, "train")
+    assert f"into {tmp_path / 'msmarco-passage'}" in str(caught.value)
+
+
 def test_an_id_with_two_texts_is_a_problem_and_a_line_that_is_there_twice_is_none(folder, caplog):
     root = folder(collection_tsv=["10\ta fox", "11\ta hen", "12\ta cow", "13\ta dog", "11\ta hen"])
     with caplog.at_level(logging.INFO, "contrabatch"):

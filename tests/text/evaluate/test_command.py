@@ -1,12 +1,13 @@
 """`python -m text.evaluate` on a small finished run and on bare models."""
 
+import gzip
 import json
 
 import pytest
 
 from text.assembly import evaluation_set
 from text.config import TextConfig
-from text.evaluate import evaluate
+from text.evaluate import BASELINES, evaluate
 from text.evaluate.__main__ import main, parse
 from text.model import build_encoder, load_encoder, save_model
 from text.tokens import Tokens, build_tokenizer, build_vocabulary, load_tokenizer
@@ -87,6 +88,7 @@ def test_a_run_is_measured_on_its_own_test_set(run, capsys):
     config = TextConfig.from_record(json.loads((run / "config.json").read_text())["config"])
     texts = evaluation_set(config)
     assert len(texts.queries) == 8
+    n = len(texts.passages)
     tokens = [
         Tokens.of(load_tokenizer(run / "model", n), list(side))
         for n, side in ((8, texts.queries), (24, texts.passages))
@@ -96,7 +98,8 @@ def test_a_run_is_measured_on_its_own_test_set(run, capsys):
     assert {name: value for name, value in written.items() if name != "records"} == pytest.approx(expected)
     assert [record["measure"] for record in written["records"]] == ["full", "relevant"]
     table = capsys.readouterr().out
-    assert table.startswith("docstrings:test, 8 queries, ")
+    assert table.startswith(f"docstrings:test, 8 queries; full: {n} passages; relevant: 8 of {n} passages\n")
+    assert [record["settings"]["passages"] for record in written["records"]] == [n, 8]
     assert "full mrr at 10" in table
 
 
@@ -126,13 +129,15 @@ def test_other_weights_and_other_texts_are_measured_anew(run, library):
 
 def test_sets_by_name_and_by_path(run, beir, sick, capsys):
     found, written = evaluated(run, "--on", beir, "sick", "--data", sick, "--baselines", "tfidf")
-    assert found[f"{beir}:test"]["tfidf"]["relevant_mrr_at_10"] == 1.0
-    assert found[f"{beir}:test"]["tfidf"].keys() == found[f"{beir}:test"]["run"].keys()
+    assert (
+        found["beir:test"]["tfidf"]["relevant_mrr_at_10"] == written["tfidf_relevant_on_beir:test_mrr_at_10"] == 1.0
+    )
+    assert found["beir:test"]["tfidf"].keys() == found["beir:test"]["run"].keys()
     assert found["sick:test"]["run"].keys() == {"sts_spearman", "sts_pearson"}
     assert written["sts_on_sick:test_spearman"] == found["sick:test"]["run"]["sts_spearman"]
-    assert written[f"relevant_on_{beir}:test_map"] == found[f"{beir}:test"]["run"]["relevant_map"]
+    assert written["relevant_on_beir:test_map"] == found["beir:test"]["run"]["relevant_map"]
     table = capsys.readouterr().out
-    assert f"{beir}:test, 4 queries, 4 passages" in table
+    assert "beir:test, 4 queries; relevant: 4 of 4 passages" in table
     assert "sick:test, 8 pairs" in table
 
 
@@ -147,8 +152,10 @@ def test_a_set_says_which_grades_are_relevant_and_whether_candidates_have_an_ord
     assert "full_on_msmarco:dl19_ndcg_at_10" in written
     other = evaluated(run, "--on", "msmarco:dl19", *data, "--measures", "full", "--threshold", "0")[1]
     assert other["full_on_msmarco:dl19_threshold_0.0_map"] > other["full_on_msmarco:dl19_map"]
-    assert "first order" not in evaluated(run, "--on", "msmarco:top1000", *data)[0]["msmarco:top1000"]
-    assert "first order" in evaluated(run, "--on", "msmarco:run", *data)[0]["msmarco:run"]
+    assert "first" not in evaluated(run, "--on", "msmarco:top1000", *data)[0]["msmarco:top1000"]
+    found, written = evaluated(run, "--on", "msmarco:run", *data)
+    assert found["msmarco:run"]["first"]["rerank_mrr_at_10"] == 0.5
+    assert written["first_rerank_on_msmarco:run_mrr_at_10"] == 0.5
 
 
 def test_models_side_by_side(run, library, beir, tmp_path):
@@ -156,12 +163,82 @@ def test_models_side_by_side(run, library, beir, tmp_path):
     other = write_model(tmp_path / "elsewhere" / "run", library, seed=7)
     file = tmp_path / "numbers" / "all.json"
     found = evaluated(run, "--on", f"{beir}:test", "--measures", "full", "--against", other, "--out", file)[0]
-    assert found[f"{beir}:test"].keys() == {"run", "run (2)"}
-    written = json.loads(file.read_text())["sets"][f"{beir}:test"]
-    assert {name: value for name, value in written.items() if name != "sha256"} == found[f"{beir}:test"]
+    assert found["beir:test"].keys() == {"run", "run (2)"}
+    written = json.loads(file.read_text())["sets"]["beir:test"]
+    assert {name: value for name, value in written.items() if name != "sha256"} == found["beir:test"]
     assert not (other / "evaluation.json").exists()
     alone = main(parse([str(other), "--on", str(beir), "--measures", "full", "--device", "cpu"]))
-    assert alone[f"{beir}:test"]["run"] == found[f"{beir}:test"]["run (2)"]
+    assert alone["beir:test"]["run"] == found["beir:test"]["run (2)"]
+
+
+def test_what_a_run_is_compared_with_is_recorded_as_well(run, monkeypatch):
+    """On its own test set, fewer queries, without training; by names with the system in front."""
+    arguments = ["--untrained", "--baselines", "tfidf", "--n-queries", "5", "--measures", "relevant"]
+    found, written = evaluated(run, *arguments)
+    systems = found["docstrings:test"]
+    assert systems.keys() == {"run", "untrained", "tfidf"}
+    for system, prefix in (("run", ""), ("untrained", "untrained_"), ("tfidf", "tfidf_")):
+        for name, value in systems[system].items():
+            assert written[f"{prefix}{name.replace('relevant_', 'relevant_n_queries_5_')}"] == value
+    assert {record["settings"]["passages"] for record in written["records"]} == {5}
+    assert systems["untrained"] != systems["run"]
+    monkeypatch.setattr("text.evaluate.models.evaluate", None)  # cannot be called
+    monkeypatch.setitem(BASELINES, "tfidf", monkeypatch.context)  # neither can this
+    assert evaluated(run, *arguments) == (found, written)
+
+
+def test_untrained_weights_are_those_of_the_folder_that_the_training_began_with(run, library, tmp_path):
+    start = write_model(tmp_path / "start", library, seed=9)
+    stamp = json.loads((run / "config.json").read_text())
+    config = TextConfig(data=library, n_test=8, max_tokens=24, query_tokens=8, device="cpu", model=start)
+    (run / "config.json").write_text(json.dumps(stamp | {"config": config.record()}))
+    found = evaluated(run, "--untrained", "--measures", "full")[0]
+    same = ["--on", "docstrings", "--data", library, "--n-queries", "8", "--measures", "full"]
+    other, written = evaluated(run, *same, "--against", start)
+    assert found["docstrings:test"]["untrained"] != found["docstrings:test"]["run"]
+    texts = evaluation_set(config)
+    tokens = [
+        Tokens.of(load_tokenizer(start, n), list(side)) for n, side in ((8, texts.queries), (24, texts.passages))
+    ]
+    expected = evaluate(load_encoder(start), texts, *tokens, ["full"])
+    assert found["docstrings:test"]["untrained"] == pytest.approx(expected)
+    assert other["docstrings:test"]["run"] == found["docstrings:test"]["run"], "the same queries"
+    assert len(written["records"]) == 2, "which have the same names"
+    write_model(start, library, seed=10)
+    with pytest.raises(ValueError, match="holds another one now; put it back"):
+        evaluated(run, "--untrained")
+
+
+def test_scored_pairs_may_be_fewer_too(run, sick):
+    few = evaluated(run, "--on", "sick", "--data", sick, "--n-queries", "5")
+    many = evaluated(run, "--on", "sick", "--data", sick, "--n-queries", "50")[1]
+    assert few[1]["sts_on_sick:test_n_queries_5_spearman"] == few[0]["sick:test"]["run"]["sts_spearman"]
+    assert many["sts_on_sick:test_spearman"] != few[1]["sts_on_sick:test_n_queries_5_spearman"]
+
+
+def test_files_and_folders_of_ones_own(run, tmp_path):
+    """By their names without the path; .txt and .txt.gz are sentences, all else pairs."""
+    sentences = tmp_path / "words.txt.gz"
+    with gzip.open(sentences, "wt") as file:
+        file.writelines(f"open the socket {i}\n" for i in range(60))
+    for part in ("train", "test"):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        (tmp_path / "mine" / f"{part}.tsv").write_text("Question\tAnswer\nopen a\tb c\nclose\td\nlost\n")
+    skip = ["--on", sentences, tmp_path / "mine", "--on-problem", "skip"]
+    found, written = evaluated(run, *skip)
+    assert found.keys() == {"words.txt.gz:test", "mine:test"}
+    assert "relevant_on_words.txt.gz:test_map" in written
+    (record,) = (record for record in written["records"] if record["setting"]["on"] == "mine:test")
+    assert (record["settings"]["skipped"], record["setting"]["n_queries"]) == ({"malformed lines": 1}, 2)
+    with pytest.raises(ValueError, match="--on-problem skip"):
+        evaluated(run, *skip[:-2])
+    other = tmp_path / "other" / "mine"
+    other.mkdir(parents=True)
+    for part in ("train", "test"):
+        (other / f"{part}.tsv").write_text("open\td\n")
+    with pytest.raises(ValueError, match="names of their own, got two mine:test"):
+        evaluated(run, *skip, "--on", tmp_path / "mine", other)
+    assert evaluated(run, *skip, "--on", tmp_path / "mine", f"{tmp_path / 'mine'}:test")[0].keys() == {"mine:test"}
 
 
 def refused(capsys, *arguments):
@@ -176,6 +253,7 @@ def test_bad_input_is_refused_before_anything_is_measured(run, beir, library, tm
     assert "must hold a model as transformers" in refused(capsys, tmp_path, "--on", beir)
     model = write_model(tmp_path / "model", library, seed=1)
     assert "--on must name a set" in refused(capsys, model)
+    assert "--untrained needs a run" in refused(capsys, model, "--on", beir, "--untrained")
     assert "--on must be one of docstrings" in refused(capsys, run, "--on", "nowhere")
     assert "must be one of" in refused(capsys, run, "--on", beir, "docstrings:dev600")
     assert "rerank needs candidates" in refused(capsys, run, "--on", beir, "--measures", "rerank")

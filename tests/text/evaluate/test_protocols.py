@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from text.data import Lists, Texts, TextSet, load_texts
-from text.evaluate import BASELINES, Embedded, bm25, embedded, evaluate, first_order, scored, tfidf
+from text.evaluate import BASELINES, Embedded, bm25, embedded, evaluate, first_order, pool_size, scored, tfidf
 from text.tokens import Tokens
 
 DATA = Path(__file__).parents[3] / "data"
@@ -69,6 +69,18 @@ def test_measures_differ_in_what_is_searched(seed):
     names = {name.removeprefix("full_") for name in found if name.startswith("full_")}
     assert names == {"mrr_at_10", "ndcg_at_10", "map", *(f"recall_at_{k}" for k in (1, 10, 100, 1000))}
     assert "rerank_recall_at_100" not in found, "there are fewer candidates"
+
+
+def test_the_pool_is_that_of_the_queries_that_are_measured():
+    texts = texts_of("abc", "vwxyz", [[3], [1, 3], [0]], [[2, 3], [0, 4, 1], [1]])
+    assert [pool_size(texts, name) for name in ("full", "relevant", "rerank")] == [5, 3, 3]
+    fewer = texts.of_queries(np.array([0, 2]))
+    assert [pool_size(fewer, name) for name in ("full", "relevant", "rerank")] == [5, 2, 2]
+    own = replace(texts, own=np.array([-1, 4, -1]))
+    assert pool_size(own, "rerank") == 2, "a query does not find itself"
+    for unknown in ("sts", "rerank"):
+        with pytest.raises(ValueError, match="measure must be full, relevant, or"):
+            pool_size(texts_of("a", "b", [[0]]), unknown)
 
 
 def test_the_first_order_is_a_system():
