@@ -51,8 +51,8 @@ def trained_figures(
             f"every run of {name}_curves.csv must be in {name}_results.csv, but {', '.join(lost)} are not; "
             "`python -m figures.table` writes both"
         )
-    baselines = [column for column in table if column.startswith(tuple(BASELINE_DASHES))]
-    of_runs = table[["run", "study", "title", "guards", "loss", *baselines]]
+    further = [name for name in table if name.startswith(tuple(BASELINE_DASHES)) or name.endswith("_passages")]
+    of_runs = table[["run", "study", "title", "guards", "loss", *further]]
     curves = curves.drop(columns=["guards", "loss"]).merge(of_runs, on="run", sort=False)
     for study, rows in curves.groupby("study", sort=True):
         if first_measure(rows, experiment) is not None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from figures.text_measures import IN_TABLES, MEASURES, among, is_drawn, left_out, measured_elsewhere
+
 Words = Mapping[str, str]
 """Settings of a run as words; those that it has not are left out or empty."""
 
@@ -21,9 +23,13 @@ class Experiment:
     more: Callable[[Sequence[str]], dict[str, str]]
     """Of the columns of numbers, further measures, and their labels."""
     table: tuple[str, ...]
-    """The measures in the order of the README's table; further ones follow."""
-    drawn: tuple[str, ...] = ()
-    """The measures that the figure of losses shows; all of them if empty."""
+    """The measures that are shown, in the order of the README's table; further ones follow."""
+    drawn: Callable[[str], bool] = lambda _: True
+    """Whether the figure of losses shows this measure."""
+    left_out: Callable[[Words], str] = lambda _: ""
+    """The measure of the table that is not shown for runs with these settings, as another one is usual there."""
+    among: Callable[[str], tuple[str, str]] = lambda _: ("", "")
+    """The column of how many passages a measure searches, and how that is told."""
     unit: str
     """Of the measures, times 100."""
     baselines: Mapping[str, str] = field(default_factory=dict)
@@ -66,10 +72,6 @@ def _under_corruptions(columns: Sequence[str]) -> dict[str, str]:
     return {name: name.removesuffix("recall_at_1").replace("_", " ") + "recall@1" for name in usual}
 
 
-def _of_similarity(columns: Sequence[str]) -> dict[str, str]:
-    return {name: name.replace("_", " ") for name in columns if name.endswith("spearman")}
-
-
 VISION = Experiment(
     name="vision",
     command="make results-vision",
@@ -87,25 +89,15 @@ VISION = Experiment(
     "often two members are of one class.",
 )
 
-_OF_TEXTS = {
-    "relevant": ("mrr_at_10", "recall_at_1", "recall_at_10", "ndcg_at_10"),
-    "full": ("mrr_at_10", "recall_at_10", "recall_at_100"),
-    "rerank": ("mrr_at_10", "ndcg_at_10"),
-}
-_LABELS = {"mrr": "MRR", "recall": "recall", "ndcg": "nDCG"}
-_TEXT_MEASURES = {
-    f"{among}_{name}": f"{among} {_LABELS[name.split('_')[0]]}@{name.split('_')[-1]}"
-    for among, names in _OF_TEXTS.items()
-    for name in names
-}
-
 TEXT = Experiment(
     name="text",
     command="make results-text",
-    measures=_TEXT_MEASURES,
-    more=_of_similarity,
-    table=tuple(_TEXT_MEASURES),
-    drawn=tuple(f"{among}_mrr_at_10" for among in _OF_TEXTS),
+    measures=MEASURES,
+    more=measured_elsewhere,
+    table=IN_TABLES,
+    drawn=is_drawn,
+    left_out=left_out,
+    among=among,
     unit="× 100",
     baselines={
         "tfidf_": "TF-IDF",
@@ -121,8 +113,8 @@ TEXT = Experiment(
     panels={"hardness": "in-batch loss of a plan (nats)", "batch_accuracy": "in-batch accuracy in training"},
     told="Left: their loss when they were planned, and (thin) that of random batches of the same pairs. Right: how "
     "often a query of a batch is nearest to its own passage, when the batch is trained on.",
-    note="relevant: found among the passages that answer some test query; full: among all passages; rerank: among "
-    "the candidates that come with each query.",
+    note="relevant: found among the passages that answer some test query; full: among all passages; re-ranked: "
+    "among the candidates that come with each query.",
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in (VISION, TEXT)}

@@ -19,7 +19,6 @@ KNOBS: dict[str, Any] = {
     "refresh": 1,
     "teacher": None,
     "reference": None,
-    "replan": "epoch",
     "neighbours": 16,
     "window_start": 0,
     "pool_factor": 4.0,
@@ -27,7 +26,7 @@ KNOBS: dict[str, Any] = {
 }
 """Settings of selections that have the same default in every preset, and that default."""
 
-PRESET_KNOBS = ("candidates", "keep", "batches_per_pool")
+PRESET_KNOBS = ("candidates", "keep", "batches_per_pool", "replan")
 """Settings of selections whose default depends on the preset."""
 
 HEEDED: dict[str, frozenset[str]] = {

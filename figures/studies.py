@@ -38,7 +38,7 @@ def in_studies(results: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
 
     Returns:
         The table, with `study`, a word for file names, `title`, the same for people, `guards` that also tell apart
-        runs whose candidates, keep or batches_per_pool differ, and `loss` with its settings.
+        runs whose candidates, keep, batches_per_pool or replan differ, and `loss` with its settings.
     """
     table = results.copy()
     table["guards"] = table["guards"].fillna("")
@@ -63,6 +63,7 @@ def measured(table: pd.DataFrame) -> list[str]:
         for name in between
         if name not in _COUNTS
         and not name.startswith((*NOT_TRAINED, "skipped"))
+        and not name.endswith("_passages")
         and pd.api.types.is_numeric_dtype(table[name])
     ]
 
@@ -74,13 +75,27 @@ def has_numbers(table: pd.DataFrame, column: str) -> bool:
 
 def first_measure(table: pd.DataFrame, experiment: Experiment) -> str | None:
     """The first of the experiment's measures that there are numbers of."""
-    return next((name for name in experiment.measures if has_numbers(table, name)), None)
+    left_out = _left_out(table, experiment)
+    return next((name for name in experiment.measures if has_numbers(table, name) and name != left_out), None)
 
 
 def accuracies(table: pd.DataFrame, experiment: Experiment) -> dict[str, str]:
-    """The measures that there are numbers of, those measured afterwards among them, and their labels."""
-    names = {**experiment.measures, **experiment.more(measured(table))}
-    return {name: label for name, label in names.items() if has_numbers(table, name)}
+    """The measures to show that there are numbers of, those measured afterwards among them, and their labels."""
+    left_out = _left_out(table, experiment)
+    shown = [name for name in experiment.measures if name in experiment.table and name != left_out]
+    names = {name: experiment.measures[name] for name in shown} | experiment.more(measured(table))
+    return {
+        name: with_count(table, name, label, experiment)
+        for name, label in names.items()
+        if has_numbers(table, name)
+    }
+
+
+def with_count(table: pd.DataFrame, name: str, label: str, experiment: Experiment) -> str:
+    """The label of a measure with the number of passages that it searches, where that is known and one."""
+    column, told = experiment.among(name)
+    found = set(table[column].dropna()) if column in table else set()
+    return f"{label} {told.format(int(found.pop()))}" if len(found) == 1 else label
 
 
 def seeds_in(rows: pd.DataFrame) -> str:
@@ -91,6 +106,16 @@ def seeds_in(rows: pd.DataFrame) -> str:
     counts = sorted(len(found) for found in seeds.values())
     number = str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
     return f"n = {number} seed{'s' if counts[-1] > 1 else ''}"
+
+
+def over_seeds(rows: pd.DataFrame, told: str) -> str:
+    """What is shown over how many seeds; of one seed there is neither spread nor interval."""
+    seeds = seeds_in(rows)
+    return "One seed" if seeds == "n = 1 seed" else f"{told} over {seeds}"
+
+
+def _left_out(table: pd.DataFrame, experiment: Experiment) -> str:
+    return experiment.left_out(table.iloc[0].to_dict()) if len(table) else ""
 
 
 def _telling(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
@@ -139,7 +164,8 @@ def _told_apart(table: pd.DataFrame, knob: str) -> list[str]:
 def _length(row: dict[str, Any]) -> str:
     """How long was trained: "100 epochs" or "120 updates"."""
     updates = _word(row.get("updates"))
-    return f"{updates} updates" if updates else f"{_word(row.get('epochs'))} epochs"
+    number, name = (updates, "update") if updates else (_word(row.get("epochs")), "epoch")
+    return f"{number} {name}{'' if number == '1' else 's'}"
 
 
 def _word(value: Any) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,8 +14,8 @@ from figures.guards import guards_word
 
 PROVENANCE = ("commit", "device", "torch", "date", "run")
 """The last columns. The run is a digest of all its settings and its device: equal runs replace each other."""
-TEXT_DIGESTS = ("texts_sha256", "test_sha256")
-"""Of the texts that were trained on, and of those that were tested on."""
+TEXT_DIGESTS = ("texts_sha256", "test_sha256", "model_sha256")
+"""Of the texts that were trained on, of those that were tested on, and of the model that was begun with."""
 
 _LEAD = ("dataset", "selection", "guards", "loss", "temperature", "batch_size")
 _THEN = ("n_pairs", "epochs", "updates", "learning_rate")
@@ -37,7 +38,8 @@ def row_order(experiment: Experiment) -> tuple[str, ...]:
 def settings_of(run: Folder) -> dict[str, Any]:
     """All settings of a run, flat: lists as words, numbers that were left to the data as the data had them.
 
-    Texts are told by their name and the first digits of their digests.
+    Texts and models are told by their names and the first digits of their digests; a model without a digest by
+    where it lies.
     """
     settings = {name: _plain(value) for name, value in flat(run.config["config"]).items()}
     settings.pop("device", None)  # "auto" as a rule; the one that it ran on is among the provenance
@@ -47,6 +49,8 @@ def settings_of(run: Folder) -> dict[str, Any]:
         settings["texts"] = run.result["texts"]
         digests = {name: run.result.get(name) or settings.get(name) for name in TEXT_DIGESTS}
         settings |= {name: digest[:10] for name, digest in digests.items() if digest}
+        if digests["model_sha256"]:
+            settings["model"] = Path(settings["model"]).name
     for name, counted in (("n_pairs", "n_train"), ("n_test", "n_test")):
         if name in settings and settings[name] is None:
             settings[name] = run.result.get(counted)

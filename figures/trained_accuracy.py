@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from figures.effects import along
 from figures.experiments import Experiment
-from figures.studies import first_measure, has_numbers, seeds_in
+from figures.studies import first_measure, has_numbers, over_seeds, with_count
 from figures.style import BASELINE_DASHES, Look, below, by_arm, in_hundreds, legend_above
 
 
@@ -52,9 +52,11 @@ def caption(curves: pd.DataFrame, experiment: Experiment) -> str:
     """What is shown, and of how many seeds."""
     measure = first_measure(curves, experiment)
     assert measure is not None
-    what = f"{experiment.measures[measure]} ({experiment.unit}) in training; {curves['title'].iloc[0]}."
+    label = with_count(curves, measure, experiment.measures[measure], experiment)
+    what = f"{label} ({experiment.unit}) in training; {curves['title'].iloc[0]}."
     what = what[0].upper() + what[1:]
-    return f"{what} Mean and its 95 % band (Student's t) over {seeds_in(curves.dropna(subset=[measure]))}."
+    told = over_seeds(curves.dropna(subset=[measure]), "Mean and its 95 % band (Student's t)")
+    return f"{what} {told}."
 
 
 def draw_band(axis: Axes, points: pd.DataFrame, x: str, kind: Look) -> Any:

@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 
 from figures.effects import along
 from figures.experiments import Experiment
-from figures.studies import has_numbers, seeds_in
+from figures.studies import has_numbers, over_seeds
 from figures.style import below, by_arm, legend_above
 from figures.trained_accuracy import draw_band
+
+_MARGIN = 0.05
 
 
 def draw(curves: pd.DataFrame, experiment: Experiment) -> Figure:
@@ -38,6 +40,9 @@ def draw(curves: pd.DataFrame, experiment: Experiment) -> Figure:
                     named[kind.label] = draw_band(axis, points, x, kind)
                 if name == "hardness" and len(before := along(rows, "hardness_before")):
                     axis.plot(before[x], before["mean"], color=kind.colour, lw=0.6, ls=kind.dash)
+            if name == "batch_accuracy":  # bands of few seeds go beyond what there can be
+                low, high = axis.get_ylim()
+                axis.set_ylim(max(low, -_MARGIN), min(high, 1 + _MARGIN))
             axis.set(xlabel=clock, ylabel=label)
         line[0].set_title(loss, loc="left")
     legend_above(figure, {kind.label: named[kind.label] for kind, _ in by_arm(curves) if kind.label in named})
@@ -46,10 +51,8 @@ def draw(curves: pd.DataFrame, experiment: Experiment) -> Figure:
 
 def caption(curves: pd.DataFrame, experiment: Experiment) -> str:
     """What is shown, and of how many seeds."""
-    return (
-        f"Batches while training; {curves['title'].iloc[0]}. {experiment.told} Mean and its "
-        f"95 % band (Student's t) over {seeds_in(curves)}."
-    )
+    told = over_seeds(curves, "Mean and its 95 % band (Student's t)")
+    return f"Batches while training; {curves['title'].iloc[0]}. {experiment.told} {told}."
 
 
 def shows(curves: pd.DataFrame, experiment: Experiment) -> bool:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from figures.effects import Interval, Records, by_seed, effects, interval
 from figures.experiments import Experiment
-from figures.studies import accuracies, first_measure, seeds_in
+from figures.studies import accuracies, first_measure, over_seeds
 from figures.style import Look, below, by_arm, in_hundreds, legend_above
 
 _MOST_TOLD = 6
@@ -33,18 +33,21 @@ def draw(results: pd.DataFrame, experiment: Experiment) -> Figure:
     changes = effects(results)
     changes = changes.loc[changes["measure"].isin(list(measures))]
     lines = 2 if len(changes) else 1
+    unit = experiment.unit.replace(" ", "\N{NO-BREAK SPACE}")
+    labels = {measure: fill(f"{label} ({unit})", 17, break_on_hyphens=False) for measure, label in measures.items()}
+    room = 0.15 * max(0, *(label.count("\n") - 3 for label in labels.values()))
+    height = (0.16 * len(losses) * (len(arms) + 1) + 0.9) * lines + 0.7 + room
     figure, axes = plt.subplots(
         lines,
         len(measures),
-        figsize=(7.2, (0.16 * len(losses) * (len(arms) + 1) + 0.9) * lines + 0.7),
+        figsize=(max(7.2, 1.44 * len(measures)), height),
         sharey=True,
         squeeze=False,
         layout="constrained",
     )
-    unit = experiment.unit.replace(" ", "\N{NO-BREAK SPACE}")
     named: dict[str, Any] = {}
     offsets = np.linspace(-0.35, 0.35, len(arms)) if len(arms) > 1 else np.zeros(1)
-    for column, (measure, label) in enumerate(measures.items()):
+    for column, (measure, label) in enumerate(labels.items()):
         for (kind, rows), offset in zip(arms, offsets, strict=True):
             for place, loss in enumerate(losses):
                 at_end = interval(by_seed(_records(rows, loss), measure).values())
@@ -53,7 +56,7 @@ def draw(results: pd.DataFrame, experiment: Experiment) -> Figure:
                 if lines == 2:
                     change = _change(changes, rows, loss, measure)
                     _draw_dot(axes[1, column], change, place + offset, kind, spread=False)
-        axes[0, column].set_xlabel(fill(f"{label} ({unit})", 17))
+        axes[0, column].set_xlabel(label)
         if lines == 2:
             axes[1, column].axvline(0, color="#444444", lw=0.8)
             axes[1, column].set_xlabel("against shuffled")
@@ -67,7 +70,7 @@ def draw(results: pd.DataFrame, experiment: Experiment) -> Figure:
 def caption(results: pd.DataFrame, experiment: Experiment) -> str:
     """What is shown, of how many seeds, and how it differs from shuffled batches."""
     title = results["title"].iloc[0]
-    shown = f"At the end of training; {title}. Mean and standard deviation over {seeds_in(results)}."
+    shown = f"At the end of training; {title}. {over_seeds(results, 'Mean and standard deviation')}."
     return f"{shown} {_against_shuffled(results, experiment)}".strip()
 
 
@@ -81,7 +84,7 @@ def points(effect: dict[str, Any]) -> str:
 def _drawn(results: pd.DataFrame, experiment: Experiment) -> dict[str, str]:
     """The measures with a panel: those that the experiment asks for, all others where there is none of them."""
     found = accuracies(results, experiment)
-    wanted = {name: label for name, label in found.items() if name in experiment.drawn}
+    wanted = {name: label for name, label in found.items() if experiment.drawn(name)}
     return wanted or found
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from figures.effects import Records, by_seed, effects, grouped, interval
 from figures.experiments import Experiment
-from figures.studies import accuracies, first_measure, has_numbers, in_studies
+from figures.studies import accuracies, first_measure, has_numbers, in_studies, seeds_in
 from figures.style import SELECTION_LOOKS
 from figures.trained_losses import points
 
@@ -27,7 +27,7 @@ def trained_table(results: pd.DataFrame, experiment: Experiment) -> str:
 def _study(table: pd.DataFrame, experiment: Experiment) -> str:
     found = accuracies(table, experiment)
     names = [name for name in experiment.table if name in found]
-    names += [name for name in found if name not in names]
+    names += [name for name in found if name not in names]  # measured afterwards
     telling = first_measure(table, experiment)
     header = ["loss", "selection", "n", *(f"{found[name]} ({experiment.unit})" for name in names)]
     header += [f"{experiment.measures[telling]} against shuffled"] if telling else []
@@ -46,7 +46,7 @@ def _study(table: pd.DataFrame, experiment: Experiment) -> str:
         cells += [str(len({row["seed"] for row in rows})), *(_spread(rows, name, 100, 1) for name in names)]
         cells += [_difference(differences.get(key))] if telling else []
         lines.append("| " + " | ".join([*cells, _spread(rows, "seconds", 1, 0)]) + " |")
-    return f"{table['title'].iloc[0]}:\n\n" + "\n".join(lines) + f"\n\n{_where(table, telling)}"
+    return f"{table['title'].iloc[0]}:\n\n" + "\n".join(lines) + f"\n\n{_where(table, compared=bool(differences))}"
 
 
 def _baselines(
@@ -94,12 +94,15 @@ def _difference(effect: dict[str, Any] | None) -> str:
     return "–" if effect is None else f"{points(effect)} (n = {effect['n']})"
 
 
-def _where(table: pd.DataFrame, telling: str | None) -> str:
+def _where(table: pd.DataFrame, *, compared: bool) -> str:
     """How to read it, and what it was measured on."""
     commits = ", ".join(sorted(set(table["commit"]) - {""})) or "unknown"
     versions = ", ".join(sorted(set(table["torch"])))
     dates = sorted(set(table["date"]))
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    told = "Mean ± standard deviation over n seeds"
-    told += "; differences are paired by seed, in points, with 95 % intervals (Student's t). " if telling else ". "
-    return f"{told}{table['device'].iloc[0]}, torch {versions}, {when}; commit {commits}."
+    alone = seeds_in(table) == "n = 1 seed"
+    told = "One seed" if alone else "Mean ± standard deviation over n seeds"
+    if compared:
+        told += "; differences are paired by seed, in points"
+        told += "" if alone else ", with 95 % intervals (Student's t)"
+    return f"{told}. {table['device'].iloc[0]}, torch {versions}, {when}; commit {commits}."

@@ -58,7 +58,14 @@ TEXT_SETTINGS = {
     "log_every": 5,
 }
 COMMIT = "0123456789ab"
-_TIMES = {"mrr_at_10": 1.0, "recall_at_1": 0.8, "recall_at_10": 1.5, "recall_at_100": 1.8, "ndcg_at_10": 1.1}
+_TIMES = {
+    "mrr_at_10": 1.0,
+    "recall_at_1": 0.8,
+    "recall_at_10": 1.5,
+    "recall_at_100": 1.8,
+    "ndcg_at_10": 1.1,
+    "map": 1.0,
+}
 
 
 def written(path, accuracy=0.5, device="cpu", evaluation=None, **changed):
@@ -72,18 +79,30 @@ def written(path, accuracy=0.5, device="cpu", evaluation=None, **changed):
     return path
 
 
-def written_text(path, mrr=0.5, device="cpu", more=None, **changed):
+def written_text(path, mrr=0.5, device="cpu", more=None, evaluation=None, **changed):
     """A run on texts; TF-IDF has an MRR@10 of 0.3, the untrained encoder of a hundredth and its seed."""
     settings = TEXT_SETTINGS | changed
     numbers = {"texts": "nuts train", "texts_sha256": settings["texts_sha256"], "skipped": {"empty passages": 3}}
-    numbers |= relevant("tfidf_", 0.3) | (more or {})
-    before = relevant("", 0.01 * (1 + settings["seed"]))
-    return _write(path, "text", settings, relevant("", mrr), before, {}, device, **numbers)
+    numbers |= protocol("tfidf_relevant", 0.3) | {"relevant_passages": 1000} | (more or {})
+    before = protocol("relevant", 0.01 * (1 + settings["seed"]))
+    _write(path, "text", settings, protocol("relevant", mrr), before, {}, device, **numbers)
+    if evaluation:
+        (path / "evaluation.json").write_text(json.dumps(evaluation | {"records": []}))
+    return path
 
 
-def relevant(prefix, mrr):
-    """All measures of the protocol for this MRR@10."""
-    return {f"{prefix}relevant_{name}": mrr * times for name, times in _TIMES.items()}
+def protocol(name, mrr):
+    """All numbers of one protocol for this MRR@10; its name may be followed by a set, as in evaluation.json."""
+    return {f"{name}_{number}": mrr * times for number, times in _TIMES.items()}
+
+
+def on_dev600(mrr):
+    """What `python -m text.evaluate RUN --on msmarco-sample:dev600 --n-queries 200 --measures rerank` adds."""
+    systems = {"": mrr, "untrained_": 0.41, "first_": 0.42, "bm25_": 0.38}
+    found = {}
+    for system, value in systems.items():
+        found |= protocol(f"{system}rerank_on_msmarco-sample:dev600_n_queries_200", value)
+    return found
 
 
 def _write(path, experiment, settings, measures, before, of_plans, device, **numbers):
@@ -116,8 +135,14 @@ def write_run():
 
 @pytest.fixture(scope="session")
 def write_text_run():
-    """write_text_run(folder, mrr, device=, more=, **settings) -> the folder of a run on texts."""
+    """write_text_run(folder, mrr, device=, more=, evaluation=, **settings) -> the folder of a run on texts."""
     return written_text
+
+
+@pytest.fixture(scope="session")
+def numbers_of():
+    """numbers_of("tfidf_full", mrr) -> all numbers of this protocol."""
+    return protocol
 
 
 @pytest.fixture(scope="session")
@@ -143,9 +168,15 @@ def text_tables(tmp_path_factory):
     for (place, (name, guard)), loss, seed in product(enumerate(arms), losses, range(3)):
         mrr = 0.4 + 0.01 * seed + 0.02 * place * (1 + seed / 10)
         written_text(root / f"{place}-{loss['loss']}-{seed}", mrr, selection=name, seed=seed, **guard, **loss)
-    more = {"full_mrr_at_10": 0.25, "bm25_relevant_mrr_at_10": 0.35, "first_rerank_mrr_at_10": 0.42}
-    more |= {"rerank_mrr_at_10": 0.45, "nuts_spearman": 0.8}
+    more = protocol("full", 0.25) | {"full_passages": 8841} | protocol("bm25_relevant", 0.35)
+    evaluation = protocol("full_on_beir-nuts:test", 0.2) | {
+        "sts_on_sick:test_spearman": 0.8,
+        "sts_on_sick:test_pearson": 0.7,
+    }
+    evaluation |= protocol("relevant_on_beir-nuts:test", 0.3)
+    model = {"model": "data/nut-encoder", "model_sha256": "aa34567890abcdef"}
     for seed in range(2):
-        written_text(root / f"tuned-{seed}", 0.6, model="data/nut-encoder", seed=seed, more=more)
+        measured = evaluation | on_dev600(0.45 + 0.02 * seed)
+        written_text(root / f"tuned-{seed}", 0.6, seed=seed, more=more, evaluation=measured, **model)
     collect([root], root / "data")
     return read_table(root / "data" / "text_results.csv"), read_table(root / "data" / "text_curves.csv")

@@ -35,18 +35,24 @@ def test_studies_of_one_name_are_told_apart_by_what_differs(write_run, tmp_path)
 def test_studies_on_texts_are_named_by_texts_and_encoder(write_text_run, tmp_path):
     write_text_run(tmp_path / "a")
     write_text_run(tmp_path / "b", layers=6, hidden=384, baselines=[], data="elsewhere", seed=1)
-    write_text_run(tmp_path / "c", model="models/minilm", layers=6)
-    write_text_run(tmp_path / "d", model="models/minilm", layers=6, fresh=True)
+    one, other = ({"layers": 6, "model_sha256": digits * 32} for digits in ("ab", "cd"))
+    write_text_run(tmp_path / "c", model="models/minilm", **one)
+    write_text_run(tmp_path / "d", model="models/minilm", fresh=True, **one)
     write_text_run(tmp_path / "e", texts_sha256="ffff567890abcdef", seed=2)
+    write_text_run(tmp_path / "f", model="elsewhere/minilm", seed=1, **one)
+    write_text_run(tmp_path / "g", model="elsewhere/minilm", **other)
     table = in_studies(trained_results(read_runs([tmp_path])[0]), TEXT)
     rest = "N320_B64_t0.05_2-epochs"
     assert table["study"].tolist() == [
         f"nuts_1x256_{rest}_texts_sha256-12e4567890",
         f"nuts_6x384_{rest}",
-        f"nuts_minilm_{rest}",
+        f"nuts_minilm_{rest}_model_sha256-ababababab",
         f"nuts_fresh-minilm_{rest}",
         f"nuts_1x256_{rest}_texts_sha256-ffff567890",
+        f"nuts_minilm_{rest}_model_sha256-ababababab",
+        f"nuts_minilm_{rest}_model_sha256-cdcdcdcdcd",
     ]
+    assert table["title"].iloc[2].endswith("2 epochs, model_sha256 ababababab")
     assert table["title"].iloc[1] == "nuts, 6 layers of 384, N = 320, B = 64, temperature 0.05, 2 epochs"
     assert "data" not in table, "texts are told by their digest, wherever they lie"
 

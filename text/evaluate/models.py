@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from text.assembly import build_model
+from text.assembly import build_model, without_the_rest
 from text.config import TextConfig
 from text.data import TextSet
 from text.data.store import tokenised
@@ -60,6 +60,7 @@ class Model:
         """See `evaluate` and `similarity`."""
         texts = of.texts
         if isinstance(texts, TextSet):
+            texts = without_the_rest(texts, measures)
             queries = tokenised(texts.queries, self.query, of.cache, name=f"{texts.name} queries")
             passages = tokenised(texts.passages, self.passage, of.cache, name=f"{texts.name} passages")
             return evaluate(
