@@ -10,6 +10,7 @@ GPU_MINUTES ?= 9
 SOURCE ?= ../mini-batch-cl
 QUICK = runs/quickstart
 SELECTIONS = shuffled spectral graph osgd pooled-design graph+max_similarity=0.95
+DEV600 = --on msmarco-sample:dev600 --n-queries 200 --measures rerank
 TEXT_SELECTIONS = shuffled graph graph+max_similarity=0.95 osgd
 STUDY = --num_steps 2000 --batch_size_list 2 --batch_selections f s full NcB osgd_NcB sc_even
 
@@ -83,11 +84,14 @@ results-vision: ## the committed studies on images (needs data/cifar-100-python,
 	$(RUN) -m figures
 	$(RUN) -m figures.readme
 
-results-text: data/all-MiniLM-L6-v2 ## the committed studies on texts (needs data/msmarco-passage-sample; 80 minutes of two cores)
-	$(RUN) -m text.grid docstrings --selections $(SELECTIONS) --losses clip dcl sogclr --seeds 0 1 2 --workers 2 --out runs/grid -- --evaluate-every 1
-	$(RUN) -m text.grid msmarco-sample-scratch --selections $(TEXT_SELECTIONS) --losses mnrl dcl --seeds 0 1 2 --workers 2 --out runs/grid -- --model $< --fresh
+results-text: data/all-MiniLM-L6-v2 ## the committed studies on texts (needs data/msmarco-passage-sample, data/beir-scifact; 80 minutes of two cores)
+	$(RUN) -m text.grid docstrings --selections $(SELECTIONS) --losses clip dcl --seeds 0 1 2 --workers 2 --out runs/grid -- --evaluate-every 1
+	$(RUN) -m text.grid msmarco-sample-scratch --selections $(TEXT_SELECTIONS) --losses mnrl --seeds 0 1 2 --workers 2 --out runs/grid -- --model $< --fresh
+	$(RUN) -m text.grid msmarco-sample-scratch --selections shuffled graph --losses dcl --seeds 0 1 2 --workers 2 --out runs/grid -- --model $< --fresh
 	$(RUN) -m text.grid msmarco-sample --selections $(TEXT_SELECTIONS) --losses mnrl --seeds 0 1 2 --workers 2 --out runs/grid -- --model $<
-	for run in runs/grid/msmarco-sample*/*/*/seed-*; do $(RUN) -m text.evaluate $$run --on msmarco-sample:dev600 --n-queries 200 --measures rerank || exit 1; done
+	$(RUN) -m text.grid beir --selections shuffled --losses mnrl --seeds 0 --out runs/grid -- --model $< --data data/beir-scifact
+	for run in runs/grid/msmarco-sample/mnrl/shuffled/seed-*; do $(RUN) -m text.evaluate $$run $(DEV600) --untrained --baselines tfidf bm25 || exit 1; done
+	for run in runs/grid/msmarco-sample/mnrl/*/seed-*; do $(RUN) -m text.evaluate $$run $(DEV600) || exit 1; done
 	$(RUN) -m figures.table runs/grid
 	$(RUN) -m figures
 	$(RUN) -m figures.readme
