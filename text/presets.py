@@ -53,7 +53,10 @@ CATALOGUE: dict[str, Preset[TextConfig]] = {
     "docstrings": Preset(
         title="the docstrings of Python's standard library, a small BERT from scratch",
         command="python -m text.train docstrings --selection spectral",
-        cost="a minute of one CPU core",
+        cost="half a minute of one CPU core, reading Python's library included",
+        reached="mean and standard deviation of seeds 0-2, MRR@10 among the 271 test passages (Python 3.11): "
+        "shuffled 0.313 (0.015), spectral 0.333 (0.008), graph 0.324 (0.014), osgd 0.313 (0.005); with "
+        "the loss dcl 0.320, 0.331, 0.327, 0.328; untrained 0.113, TF-IDF 0.501",
         config=TextConfig(dropout=0.1, updates=100, log_every=25, checkpoint_every=50, baselines=("tfidf",)),
     ),
     "msmarco": Preset(
@@ -89,7 +92,9 @@ CATALOGUE: dict[str, Preset[TextConfig]] = {
     "msmarco-sample": Preset(
         title="a sample of MS MARCO, an encoder from --model, 50 updates",
         command="python -m text.train msmarco-sample --model data/all-MiniLM-L6-v2 --selection graph",
-        cost="two minutes of two CPU cores",
+        cost="a minute and a half of one CPU core",
+        reached="MRR@10 among the 1,000 passages that answer the 1,000 test queries: 0.982 before, 0.983 to 0.984 "
+        "after, whatever the selection (seeds 0-2)",
         config=_SAMPLE,
     ),
     "msmarco-sample-scratch": Preset(
@@ -97,12 +102,17 @@ CATALOGUE: dict[str, Preset[TextConfig]] = {
         command="python -m text.train msmarco-sample-scratch --model data/all-MiniLM-L6-v2 --fresh "
         "--selection graph",
         cost="two minutes of one CPU core",
+        reached="mean and standard deviation of seeds 0-2, MRR@10 among the 1,000 passages that answer the 1,000 "
+        "test queries: shuffled 0.546 (0.005), graph 0.569 (0.018), osgd 0.524 (0.004), graph with "
+        "max_similarity 0.95 0.503 (0.019); untrained 0.32, TF-IDF 0.926",
         config=replace(_SAMPLE, n_pairs=3200, batch_size=64, learning_rate=5e-4),
     ),
     "beir": Preset(
         title="a data set in BEIR's layout, an encoder from --model",
         command="python -m text.train beir --data data/beir-scifact --model data/all-MiniLM-L6-v2",
-        cost="not measured yet",
+        cost="SciFact: four minutes of one CPU core, most of them for searching all passages twice",
+        reached="SciFact, nDCG@10 among all 5,183 passages, seed 0: 0.624 before, 0.651 after 50 updates; TF-IDF "
+        "0.629, BM25 0.662",
         config=replace(
             _SAMPLE,
             dataset="beir",
