@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 SHOWN = (
     *("gap_curves_N8_d16_B2.png", "heatmaps_N8_d16_B2.png", "selection_cost.png"),
     "vision_batches_digits_imagenet_32px_N1408_B32_t0.1_120-updates.png",
+    "text_losses_docstrings_1x256_N2240_B64_t0.05_100-updates.png",
 )
 """Figures that the README shows; copied from figures/out to figures/shown, which is committed."""
 

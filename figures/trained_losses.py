@@ -129,7 +129,7 @@ def _against_shuffled(results: pd.DataFrame, experiment: Experiment) -> str:
         above = sum(row["low"] > 0 for row in found)
         under = sum(row["high"] < 0 for row in found)
         return (
-            f"{told}: of {len(found)} differences {above} have an interval above 0, {under} one below 0 (each "
+            f"{told}: {len(found)} differences, {above} with an interval above 0, {under} below 0 (each "
             "interval by itself, not corrected for their number)."
         )
     words = []

@@ -71,7 +71,7 @@ def test_many_differences_are_counted(vision_tables):
     results, _ = studied(vision_tables)
     more = [results.assign(loss=loss) for loss in ("a", "b")]
     caption = trained_losses.caption(pd.concat([*more, results]), VISION)
-    assert "of 8 differences 8 have an interval above 0, 0 one below 0" in caption
+    assert "8 differences, 8 with an interval above 0, 0 below 0" in caption
 
 
 def test_every_study_has_its_figures_and_the_same_bytes(vision_tables, tmp_path):
