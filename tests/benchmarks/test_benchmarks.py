@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import augmentation, gpu, peers, scale, selection, throughput, vision
+from benchmarks import augmentation, gpu, peers, scale, selection, text, throughput, vision
 from benchmarks.gpu_jobs import JOBS, Job
 from benchmarks.record import machine, write_rows
 from synthetic.config import parse as parse_synthetic
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "benchmarks.selection": selection.main,
     "benchmarks.vision": vision.main,
     "benchmarks.augmentation": augmentation.main,
+    "benchmarks.text": text.main,
 }
 
 
