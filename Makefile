@@ -86,7 +86,9 @@ results-vision: ## the committed studies on images (needs data/cifar-100-python,
 
 results-text: data/all-MiniLM-L6-v2 ## the committed studies on texts (needs data/msmarco-passage-sample, data/beir-scifact; 80 minutes of two cores)
 	$(RUN) -m text.grid docstrings --selections $(SELECTIONS) --losses clip dcl --seeds 0 1 2 --workers 2 --out runs/grid -- --evaluate-every 1
+	$(RUN) -m text.grid docstrings --selections shuffled spectral graph --losses clip --seeds 3 4 5 6 7 --workers 2 --out runs/grid -- --evaluate-every 1
 	$(RUN) -m text.grid msmarco-sample-scratch --selections $(TEXT_SELECTIONS) --losses mnrl --seeds 0 1 2 --workers 2 --out runs/grid -- --model $< --fresh
+	$(RUN) -m text.grid msmarco-sample-scratch --selections shuffled graph --losses mnrl --seeds 3 4 5 --workers 2 --out runs/grid -- --model $< --fresh
 	$(RUN) -m text.grid msmarco-sample-scratch --selections shuffled graph --losses dcl --seeds 0 1 2 --workers 2 --out runs/grid -- --model $< --fresh
 	$(RUN) -m text.grid msmarco-sample --selections $(TEXT_SELECTIONS) --losses mnrl --seeds 0 1 2 --workers 2 --out runs/grid -- --model $<
 	$(RUN) -m text.grid beir --selections shuffled --losses mnrl --seeds 0 --out runs/grid -- --model $< --data data/beir-scifact
