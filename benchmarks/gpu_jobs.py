@@ -125,7 +125,6 @@ JOBS: tuple[Job, ...] = (
     Job(
         "text",
         "-m benchmarks.text --device cuda",
-        imports=("sentence_transformers", "datasets", "accelerate"),
         table="text_cuda.csv",
         minutes=8,
     ),

@@ -34,7 +34,7 @@ def text_speed_block(results: pd.DataFrame) -> str:
         "Whole steps side by side: the same weights, batches, precision, loss and optimiser "
         f"({rows[0]['data']}); time in multiples of ours:\n\n" + "\n".join(lines) + "\n\n"
         f"Ours takes {floors} times (in the order of the columns) what the arithmetic of the true tokens takes at "
-        f"the speed of a large matrix product; padding makes {_padding(plain)} tokens of each in the other trainer."
+        f"the speed of a large matrix product{_padding(plain)}."
         f"{_selections([row for row in rows if row['selection'] != 'shuffled'])}\n\n{_where(rows[0])}"
     )
 
@@ -45,8 +45,10 @@ def _head(row: dict[str, Any]) -> str:
 
 def _padding(plain: list[dict[str, Any]]) -> str:
     found = sorted(row["padding"] for row in plain if row["way"] != "ours")
+    if not found:  # ours alone was measured
+        return ""
     low, high = f"{found[0]:.1f}", f"{found[-1]:.1f}"
-    return low if low == high else f"{low} to {high}"
+    return f"; padding makes {low if low == high else f'{low} to {high}'} tokens of each in the other trainer"
 
 
 def _selections(rows: list[dict[str, Any]]) -> str:

@@ -1,5 +1,6 @@
 """What a run on texts is made of, checked as soon as it is written down."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -178,3 +179,21 @@ class TextConfig(TrainingConfig):
     def total_updates(self, n_pairs: int) -> int:
         """How long to train on so many pairs."""
         return self.updates if self.updates is not None else self.epochs * self.epoch_updates(n_pairs)
+
+
+_SHAPE = ("vocabulary_size", "layers", "hidden", "heads", "intermediate")
+"""Settings of a new encoder alone."""
+
+
+def refuse_shape(argv: Sequence[str], config: TextConfig) -> None:
+    """Refuse words of a command line that would do nothing: the shape of an encoder that comes with its own.
+
+    Raises:
+        ValueError: If there are such words.
+    """
+    given = {word.partition("=")[0].replace("_", "-") for word in argv}
+    useless = [flag for name in _SHAPE if (flag := f"--{name.replace('_', '-')}") in given]
+    if config.model is not None and useless:
+        raise ValueError(
+            f"--model brings its own shape and vocabulary, got {', '.join(useless)} too; leave them out"
+        )

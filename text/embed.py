@@ -17,7 +17,7 @@ import numpy as np
 
 from text.assembly import assemble, training_set
 from text.augmentation import Augmentation
-from text.config import TextConfig
+from text.config import TextConfig, refuse_shape
 from text.presets import DESCRIPTIONS, DETAILS, PRESETS
 from training import parse_preset, resolve_device, run_command
 from training.ranks import Ranks
@@ -69,7 +69,7 @@ def parse(argv: Sequence[str]) -> TextConfig:
     """The configuration that a command line asks for."""
     if argv and not any(word.split("=")[0] in ("--out", "-h", "--help") for word in argv):
         raise ValueError("--out must name the file to write, got none; for instance --out teacher.npz")
-    return parse_preset(
+    config = parse_preset(
         argv,
         experiment="text",
         command="embed",
@@ -78,6 +78,8 @@ def parse(argv: Sequence[str]) -> TextConfig:
         details=DETAILS,
         description=__doc__,
     )
+    refuse_shape(argv, config)
+    return config
 
 
 if __name__ == "__main__":

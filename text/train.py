@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from text.assembly import assemble, build_tokenizers, evaluation_set, training_set, without_the_rest
-from text.config import TextConfig
+from text.config import TextConfig, refuse_shape
 from text.data.store import digest
 from text.evaluate import BASELINES, evaluate
 from text.evaluate.protocols import check_measures, pool_size
@@ -154,8 +154,12 @@ def summary(result: Mapping[str, Any], systems: Mapping[str, Mapping[str, float]
 
 
 def parse(argv: Sequence[str]) -> TextConfig:
-    """The configuration that a command line asks for."""
-    return parse_preset(
+    """The configuration that a command line asks for.
+
+    Raises:
+        ValueError: If it gives a model and a shape.
+    """
+    config = parse_preset(
         argv,
         experiment="text",
         presets=PRESETS,
@@ -163,6 +167,8 @@ def parse(argv: Sequence[str]) -> TextConfig:
         details=DETAILS,
         description=__doc__,
     )
+    refuse_shape(argv, config)
+    return config
 
 
 if __name__ == "__main__":

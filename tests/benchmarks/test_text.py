@@ -215,6 +215,7 @@ class TestTable:
         assert "| sentence-transformers, as most use it | 21.3 | 3.00 |" in block
         assert "longer by 35 % with `graph` (float32, batches of 32); embedding all pairs is 30 %" in block
         assert block.endswith("2026-01-01; commit abc.")
+        assert "padding" not in text_speed_block(table[table["way"] == "ours"])
 
     def test_the_command(self, tmp_path, monkeypatch, material, config):
         pytest.importorskip("sentence_transformers")
@@ -227,6 +228,15 @@ class TestTable:
         assert [row["way"] for row in rows] == ["ours", "tokens", "texts", "ours + graph", "ours + spectral"]
         assert float(rows[-1]["ratio"]) > 1
         assert {"device", "torch", "commit"} <= rows[0].keys()
+
+    def test_without_the_other_library_ours_alone_is_measured(self, monkeypatch, material, config, capsys):
+        monkeypatch.setattr(text, "find_spec", lambda _name: None)
+        assert list(text.trainers(config, material, torch.device("cpu"), workers=0)) == ["ours"]
+        monkeypatch.setattr(text, "measure", lambda _options: None)
+        text.main(["--threads", str(torch.get_num_threads())])
+        assert (
+            "ours alone is measured: no sentence_transformers, datasets, accelerate here" in capsys.readouterr().out
+        )
 
     def test_where_the_table_goes(self):
         assert text.parse([]).out == text.RESULTS / "text_cpu.csv"

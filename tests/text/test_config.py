@@ -38,6 +38,15 @@ def test_presets_give_their_command_and_go_back_and_forth(name):
     assert TextConfig.from_record(json.loads(json.dumps(preset.config.record()))) == preset.config
 
 
+@pytest.mark.parametrize("flag", ["--layers", "--hidden", "--heads", "--intermediate", "--vocabulary-size"])
+def test_a_model_brings_its_own_shape(flag):
+    assert parse(["smoke", "--model", "somewhere"]).model is not None
+    for words in ([flag, "4"], [f"{flag}=4"]):
+        assert parse(["smoke", *words]).model is None
+        with pytest.raises(ValueError, match=f"brings its own shape and vocabulary, got {flag} too; leave"):
+            parse(["smoke", "--model", "somewhere", *words])
+
+
 def test_the_default_folder_names_preset_selection_and_time():
     folder = parse(["smoke", "--selection", "sc_even"]).out
     assert folder is not None

@@ -8,7 +8,17 @@ import torch
 
 from batching import derived_seed, make_selection
 from losses import make_loss
-from training import EncodedPairs, GradientDescent, Moment, Progress, Run, constant, fit, warmup_cosine
+from training import (
+    EncodedPairs,
+    GradientDescent,
+    Moment,
+    Progress,
+    Run,
+    constant,
+    fit,
+    warmup_cosine,
+    warmup_linear,
+)
 
 CLIP = make_loss("clip", temperature=0.5)
 CLIP_SUM = make_loss("clip_sum", temperature=1.0)
@@ -295,3 +305,9 @@ def test_a_line_of_the_log_describes_the_latest_batch(tmp_path):
         assert line["alignment"] > 0
         assert line["uniformity"] < 0
         assert 1 <= line["effective_rank"] <= 3
+
+
+def test_a_line_up_and_a_line_down():
+    rate = warmup_linear(2.0, 10, warmup=4)
+    down = [2 * k / 6 for k in range(6, 0, -1)]
+    assert [rate(update) for update in range(10)] == pytest.approx([0.5, 1, 1.5, 2, *down])

@@ -5,13 +5,14 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
+
+from training.folders import give_name
 
 _VERSION = 1
 """Of the format; what another version has written is made again."""
@@ -68,25 +69,18 @@ def publish(folder: Path, about: dict[str, Any], write: Callable[[Path], dict[st
     """Write a folder under another name, and rename it unless another process has been faster."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".partial-{folder.name}-{uuid4().hex}")
-    old = partial.with_name(f"{partial.name}-old")
     partial.mkdir()
     try:
         (partial / "manifest.json").write_text(json.dumps(about | write(partial), indent=1) + "\n")
         _flush(partial)
-        # Of other files, of another version, or damaged. Whoever has it open keeps what was opened.
-        manifest = read_manifest(folder, about)
-        if manifest is not None and mapped(folder, manifest["arrays"]) is not None:
-            return
-        with suppress(FileNotFoundError):
-            folder.rename(old)
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
+        give_name(partial, folder, is_there=lambda: _is_whole(folder, about))
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_whole(folder: Path, about: dict[str, Any]) -> bool:
+    manifest = read_manifest(folder, about)
+    return manifest is not None and mapped(folder, manifest["arrays"]) is not None
 
 
 def _flush(folder: Path) -> None:

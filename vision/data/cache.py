@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from training.folders import give_name
 from vision.data.source import Decoded, Source
 
 CACHE = ".contrabatch-cache"
@@ -157,7 +157,7 @@ def _build(folder: Path, source: Source, about: dict[str, Any]) -> None:
             "class_names": decoded.class_names,
         }
         (partial / "manifest.json").write_text(json.dumps(about, indent=1) + "\n")
-        _publish(partial, folder, about["files"])
+        give_name(partial, folder, is_there=lambda: _open(folder, about["files"]) is not None)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -180,20 +180,3 @@ def _write(partial: Path, decoded: Decoded) -> str:
     state.update(labels.data)
     np.save(partial / "labels.npy", labels)
     return state.hexdigest()
-
-
-def _publish(partial: Path, folder: Path, files: dict[str, Any]) -> None:
-    """Give the folder its name, unless another process has been faster."""
-    if _open(folder, files) is not None:
-        return
-    # Of other files, of another version, or damaged. Whoever has it open keeps what was opened.
-    old = partial.with_name(f"{partial.name}-old")
-    with suppress(FileNotFoundError):
-        folder.rename(old)
-    try:
-        partial.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)

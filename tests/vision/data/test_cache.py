@@ -156,15 +156,15 @@ def test_damaged_pictures_leave_nothing_behind(root):
 
 def test_another_process_may_be_faster(root, monkeypatch):
     """It finishes while this one decodes: its folder stays, whole, and this one's goes."""
-    publish = cache._publish
+    publish = cache.give_name
 
-    def late(partial, folder, files):
-        monkeypatch.setattr(cache, "_publish", publish)
+    def late(partial, folder, *, is_there):
+        monkeypatch.setattr(cache, "give_name", publish)
         load(root)
         (folder / "theirs").touch()
-        publish(partial, folder, files)
+        publish(partial, folder, is_there=is_there)
 
-    monkeypatch.setattr(cache, "_publish", late)
+    monkeypatch.setattr(cache, "give_name", late)
     images = load(root)
     assert images.digest == digest(images.pixels, images.labels)
     assert (root / CACHE / "folder-train-8/theirs").exists()
@@ -173,16 +173,16 @@ def test_another_process_may_be_faster(root, monkeypatch):
 
 def test_several_at_once(root, monkeypatch):
     """All have decoded before the first of them gives its folder the name."""
-    together, publish = Barrier(4), cache._publish
+    together, publish = Barrier(4), cache.give_name
 
-    def publish_together(partial, folder, files):
+    def publish_together(partial, folder, *, is_there):
         together.wait(timeout=60)
-        publish(partial, folder, files)
+        publish(partial, folder, is_there=is_there)
 
-    monkeypatch.setattr(cache, "_publish", publish_together)
+    monkeypatch.setattr(cache, "give_name", publish_together)
     with ThreadPoolExecutor(4) as pool:
         loaded = list(pool.map(load, [root] * 4))
-    monkeypatch.setattr(cache, "_publish", None)
+    monkeypatch.setattr(cache, "give_name", None)
     assert {images.digest for images in loaded} == {load(root).digest}
     assert all(digest(images.pixels, images.labels) == images.digest for images in loaded)
     assert [path.name for path in (root / CACHE).iterdir()] == ["folder-train-8"]
