@@ -52,6 +52,8 @@ def _report(config: SyntheticConfig, batch_size: int, result: dict[str, Any], pa
         "proved": "proved minimum",
         "proved_if_symmetric_antipodal": "minimum among symmetric antipodal embeddings",
         "lower_bound": "proved lower bound",
+        "conjectured": "smallest value known",
+        "refuted": "smallest value known",
     }[optimum["status"]]
     shape = f" ({optimum['configuration'].replace('_', ' ')})" if optimum["configuration"] else ""
     return (

@@ -13,7 +13,7 @@ from typing_extensions import override
 from batching import Embed, Plan, Seed, Selection
 from synthetic.config import SyntheticConfig
 from synthetic.pairs import FreePairs
-from theory import Optimum, aligned_gram, distance_to_optimum, minimum
+from theory import CONFIGURATIONS, Optimum, aligned_gram, distance_to_optimum, optimum
 from training import GradientDescent, Moment, Progress, Run, constant, fit
 
 Statistic = dict[str, int | float]
@@ -27,19 +27,19 @@ def study(config: SyntheticConfig, batch_size: int, run: Run, device: torch.devi
         The content of result.json: the optimum, and per selection full_loss, gap, distance and batch_loss as
         statistics over the seeds, updates, and seconds of the optimisation loop.
     """
-    optimum = minimum(config.n_pairs, config.dim, loss=config.loss, temperature=config.temperature)
+    target = optimum(config.loss, config.n_pairs, config.dim, temperature=config.temperature)
     saved = run.restore() or {"results": {}, "arrays": {}}
     results: dict[str, Any] = saved["results"]
     arrays: dict[str, Tensor] = saved["arrays"]
     for name in config.names:
         if name in results:
             continue
-        results[name], found = _one_selection(config, name, batch_size, optimum, run, device)
+        results[name], found = _one_selection(config, name, batch_size, target, run, device)
         arrays |= {f"{kind}_{name}": torch.from_numpy(array) for kind, array in found.items()}
         run.checkpoint({"results": results, "arrays": arrays})
     run.save_arrays(**{key: array.numpy() for key, array in arrays.items()})
     return {
-        "optimum": {"value": optimum.value, "status": optimum.status, "configuration": optimum.configuration},
+        "optimum": {"value": target.value, "status": target.status, "configuration": target.configuration},
         "selections": {name: results[name] for name in config.names},
     }
 
@@ -48,7 +48,7 @@ def _one_selection(
     config: SyntheticConfig,
     name: str,
     batch_size: int,
-    optimum: Optimum,
+    target: Optimum,
     run: Run,
     device: torch.device,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -66,7 +66,7 @@ def _one_selection(
         rule = Accumulated(rule)
     per_step = rule.updates_per_epoch(config.n_pairs, batch_size)
     updates = config.n_steps * per_step
-    watch = Watch(config, name, task, optimum, per_step, run)
+    watch = Watch(config, name, task, target, per_step, run)
     before = run.seconds()
     with Progress(f"{name}, B = {batch_size}", updates) as progress:
         fit(
@@ -94,12 +94,12 @@ class Watch:
         config: SyntheticConfig,
         name: str,
         task: FreePairs,
-        optimum: Optimum,
+        target: Optimum,
         updates_per_step: int,
         run: Run,
     ) -> None:
         """Watch one selection of one study."""
-        self.config, self.name, self.task, self.optimum, self.run = config, name, task, optimum, run
+        self.config, self.name, self.task, self.target, self.run = config, name, task, target, run
         self.loss = config.loss_function()
         self.updates_per_step = updates_per_step
         self.updates: list[int] = []
@@ -115,7 +115,7 @@ class Watch:
         self.updates.append(moment.update)
         self.pairs_seen.append(moment.pairs_seen)
         self.full_loss.append(full_loss)
-        gap = full_loss - self.optimum.value
+        gap = full_loss - self.target.value
         line: dict[str, int | float | str] = {
             "selection": self.name,
             "update": moment.update,
@@ -137,8 +137,8 @@ class Watch:
         full_loss = self.full_loss[-1]
         return {
             "full_loss": statistic(full_loss),
-            "gap": statistic(full_loss - self.optimum.value),
-            "distance": None if self.optimum.configuration is None else statistic(self._distance()),
+            "gap": statistic(full_loss - self.target.value),
+            "distance": statistic(self._distance()) if self.target.configuration in CONFIGURATIONS else None,
             "batch_loss": statistic(self.batch_loss),
         }
 
@@ -146,8 +146,8 @@ class Watch:
         """Curves by seed, and the first seed's Gram matrix, antipodes side by side."""
         u, v = (x[:1].double().cpu().numpy() for x in self.task.embed(None))
         gram = (u @ v.transpose(0, 2, 1))[0]
-        if self.optimum.configuration is not None:
-            gram = aligned_gram(gram, self.optimum.configuration)
+        if self.target.configuration in CONFIGURATIONS:
+            gram = aligned_gram(gram, self.target.configuration)
         return {
             "updates": np.array(self.updates),
             "pairs_seen": np.array(self.pairs_seen),
@@ -161,8 +161,7 @@ class Watch:
 
     def _distance(self) -> Float[np.ndarray, " replicates"]:
         u, v = (x.double().cpu().numpy() for x in self.task.embed(None))
-        assert self.optimum.configuration is not None
-        return distance_to_optimum(u, v, self.optimum.configuration)
+        return distance_to_optimum(u, v, self.target.configuration)
 
 
 @dataclass(frozen=True)

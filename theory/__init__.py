@@ -1,23 +1,27 @@
-"""What is optimal for contrastive losses, in closed form: the oracle of tests, tables and figures.
+"""What is optimal for contrastive losses, and which batches suffice: the oracle of tests, tables and figures.
 
 Pure float64 functions of numpy arrays and sizes; no learning and no files.
 
-* `frames`: the point sets, as Gram matrices and coordinates: simplex ETF, cross-polytope.
-* `family`: the losses that `optima` knows, and what tells them apart.
-* `optima`: the minimum of a loss over the full batch or all batches of a size, how far it is
-  proved, and what training on one fixed partition can lead to.
+* `ledger`: `optimum`, the smallest value of a loss, how far it is proved, and what attains it.
+* `optima`, `family`: closed forms with their proofs, and the losses that they are for.
+* `codes`: the point sets, as exact cosines and as coordinates: simplex ETF, cross-polytope, sharp codes.
+* `certificates`: lower bounds that can be checked, and what they say of given embeddings.
+* `designs`: which pairs meet in which batch: schedules that suffice for the full-batch optimum.
+* `bounds`: what a part of the batches says of the full batch.
 * `distance`: how far embeddings are from an optimum, modulo rotation and relabelling.
 
->>> from theory import distance_to_optimum, minimum, simplex_etf
->>> optimum = minimum(n_pairs=8, dim=16)
->>> round(optimum.value, 6), optimum.status, optimum.configuration
+>>> from theory import distance_to_optimum, optimum, simplex_etf
+>>> best = optimum("clip_sum", n_pairs=8, dim=16)
+>>> round(best.value, 6), best.status, best.configuration
 (2.346416, 'proved', 'simplex_etf')
 >>> u = simplex_etf(8, 16)
->>> bool(distance_to_optimum(u, u, optimum.configuration) < 1e-12)
+>>> bool(distance_to_optimum(u, u, best.configuration) < 1e-12)
 True
 """
 
+from theory.codes.frames import cross_polytope, cross_polytope_gram, simplex_etf, simplex_etf_gram
 from theory.distance import (
+    CONFIGURATIONS,
     aligned_gram,
     cross_polytope_pairing,
     distance_to_cross_polytope,
@@ -25,17 +29,11 @@ from theory.distance import (
     distance_to_simplex_etf,
 )
 from theory.family import LOSS_NAMES
-from theory.frames import cross_polytope, cross_polytope_gram, simplex_etf, simplex_etf_gram
-from theory.optima import (
-    FixedPartitionRange,
-    Optimum,
-    cross_polytope_value,
-    fixed_partition_range,
-    minimum,
-    simplex_etf_value,
-)
+from theory.ledger import Optimum, optimum
+from theory.optima import FixedPartitionRange, cross_polytope_value, fixed_partition_range, simplex_etf_value
 
 __all__ = [
+    "CONFIGURATIONS",
     "LOSS_NAMES",
     "FixedPartitionRange",
     "Optimum",
@@ -48,7 +46,7 @@ __all__ = [
     "distance_to_optimum",
     "distance_to_simplex_etf",
     "fixed_partition_range",
-    "minimum",
+    "optimum",
     "simplex_etf",
     "simplex_etf_gram",
     "simplex_etf_value",

@@ -17,7 +17,10 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Int
 
-from theory.frames import simplex_etf_gram
+from theory.codes.frames import simplex_etf_gram
+
+CONFIGURATIONS = ("simplex_etf", "cross_polytope")
+"""The optima that a distance is defined to."""
 
 UNIT_TOLERANCE = 1e-3
 """How far the length of an embedding may be from 1."""

@@ -7,33 +7,9 @@ anchor. Both are convex in the similarities and increase with xi; the proofs nee
 are in nats; those of ``log xi`` are negative at small tau, where their size is that of 1 / tau.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from theory.family import member, value_at_equal_views
-
-Status = Literal["proved", "proved_if_symmetric_antipodal", "lower_bound"]
-Configuration = Literal["simplex_etf", "cross_polytope"]
-
-
-@dataclass(frozen=True)
-class Optimum:
-    """What is known about the smallest value of a loss.
-
-    Attributes:
-        value: the minimum, or a lower bound of it, in nats.
-        status: `proved` for a minimum over all unit embeddings; `proved_if_symmetric_antipodal` for
-            a minimum over those with u = v in which every point has an antipode; `lower_bound` for
-            a value that no unit embeddings go below, and that none need reach.
-        configuration: a point set u = v that attains the value; None for a lower bound, and where only
-            point sets without a name attain it.
-        source: where the statement is proved.
-    """
-
-    value: float
-    status: Status
-    configuration: Configuration | None
-    source: str
+from theory.family import value_at_equal_views
 
 
 class FixedPartitionRange(NamedTuple):
@@ -48,69 +24,6 @@ class FixedPartitionRange(NamedTuple):
     own: float
     best: float
     worst: float
-
-
-def minimum(
-    n_pairs: int, dim: int, batch_size: int | None = None, *, loss: str = "clip_sum", temperature: float = 1.0
-) -> Optimum:
-    """The smallest value of a loss over unit embeddings u, v of n_pairs pairs in dim dimensions.
-
-    Cases, the first that applies, by what is proved:
-
-    * ``N <= d + 1``: the simplex ETF with u = v, and (except as in the next case) nothing else,
-      attains the minimum.
-    * B = 2 and log xi, the positive removed: where u = v, a batch's loss is linear in the products, so
-      that all u = v with sum u = 0, and nothing else, attain the value of the simplex ETF. They exist
-      for d >= 2 and for even N: simplex ETF, cross-polytope and regular polygon are three of them.
-    * ``N = 2 d``: the cross-polytope with u = v attains the minimum among embeddings with u = v in
-      which every point has an antipode. No proof covers other embeddings.
-    * otherwise: the value of the simplex ETF bounds the loss from below, and is not attained. For
-      even N with N / 2 < d < N - 1 the cross-polytope fits as well but need not be best: for N = 6,
-      d = 4 two triangles in orthogonal planes have a smaller loss. Nor do regular polygons (d = 2) minimise
-      the losses with log xi over the full batch: for N = 7 and tau = 0.1, four points at one vertex of a
-      square and one at each other vertex have a smaller one.
-
-    For `flatnce` the statements are about the value that it shows; see `family`.
-
-    Args:
-        n_pairs: number of pairs N, at least 2.
-        dim: dimension d of the embeddings, at least 1.
-        batch_size: B for the mean over all C(N, B) batches of size B; None (or N) for the full
-            batch. For ``N <= d + 1`` the value holds for every family of batches in which all pairs
-            meet equally often (a 2-design), not only for all C(N, B). There it is the ETF's alone if the
-            positive is in the denominator; with log xi others may share it, as they do for the 12 lines
-            of the affine plane of order 3 (N = 9, B = 3).
-        loss: one of `LOSS_NAMES`.
-        temperature: tau > 0.
-
-    Returns:
-        The value, how far it is proved, and the configuration that attains it.
-
-    Raises:
-        ValueError: if a size is out of range, tau is not positive or the loss is not known.
-
-    References:
-        Cho et al., 2024, Theorem 4, arXiv 2307.05906 (the minimisers of the mean over all C(N, B)
-        batches are those of the full batch). Lee et al., 2025, Theorem 5.1, arXiv 2506.09781 (the
-        simplex, for InfoNCE, SimCLR, DCL, DHEL). Any tau and every member of the family: the proofs
-        in `simplex_etf_value` and `cross_polytope_value`.
-    """
-    if dim < 1:
-        raise ValueError(f"dim must be at least 1, received {dim}; pass the embedding dimension")
-    bound = simplex_etf_value(n_pairs, batch_size, loss=loss, temperature=temperature)
-    if n_pairs <= dim + 1:
-        source = "Cho et al. 2024, Thm 4, arXiv 2307.05906; Lee et al. 2025, Thm 5.1, arXiv 2506.09781"
-        return Optimum(bound, "proved", "simplex_etf", source)
-    linear = batch_size == 2 and not member(loss).positive_in_denominator
-    if linear and (dim >= 2 or n_pairs % 2 == 0):
-        source = "equality in the simplex bound of Lee et al. 2025, Thm 5.1, arXiv 2506.09781, for B = 2"
-        return Optimum(bound, "proved", "cross_polytope" if n_pairs == 2 * dim else None, source)
-    if n_pairs == 2 * dim:
-        value = cross_polytope_value(n_pairs, batch_size, loss=loss, temperature=temperature)
-        source = "proof in cross_polytope_value, after Cho et al. 2024, Thm 4, arXiv 2307.05906"
-        return Optimum(value, "proved_if_symmetric_antipodal", "cross_polytope", source)
-    source = "simplex bound: Lee et al. 2025, Thm 5.1, arXiv 2506.09781"
-    return Optimum(bound, "lower_bound", None, source)
 
 
 def simplex_etf_value(
@@ -143,7 +56,7 @@ def simplex_etf_value(
     over all batches of one size B >= 3, as any two others meet an anchor in one of them, but nothing
     more for B = 2.
 
-    The arguments are those of `minimum`, without the dimension.
+    The arguments are those of `theory.optimum`, without the dimension.
 
     Returns:
         The value in nats.
@@ -177,7 +90,7 @@ def cross_polytope_value(
     ``u_i.u_j - 1`` over j other than i and its antipode, which is ``|sum u|^2 / (N (N - 2)) - 1 = -1``.
     Equality needs all these products to be 0, except for log xi and B = 2, where it always holds.
 
-    The arguments are those of `minimum`, without the dimension.
+    The arguments are those of `theory.optimum`, without the dimension.
 
     Returns:
         The value in nats.
@@ -221,7 +134,7 @@ def fixed_partition_range(
     largest at one product equal to 1 and the others equal (the equal variable theorem). So xi lies between
     its values above for every anchor, and all losses of the family increase with it.
 
-    The arguments are those of `minimum`, without the dimension.
+    The arguments are those of `theory.optimum`, without the dimension.
 
     Returns:
         The minimum of the partition's own objective and both ends of the full-batch loss, in nats.

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from losses import LOSSES, PAIR_LOSSES, make_loss, value_and_gradient
-from theory import LOSS_NAMES, minimum, simplex_etf
+from theory import LOSS_NAMES, optimum, simplex_etf
 
 FUNCTIONS = [name for name in PAIR_LOSSES if not LOSSES[name].is_stateful]
 TEMPERED = [name for name in FUNCTIONS if "temperature" in LOSSES[name].settings]
@@ -183,7 +183,7 @@ def test_autocast_does_not_touch_the_logits(name, n, unit_pairs):
 def test_the_simplex_has_the_value_that_theory_proves(name):
     etf = torch.from_numpy(simplex_etf(6, 9))
     for tau in (1.0, 0.2):
-        expected = minimum(6, 9, loss=name, temperature=tau).value
+        expected = optimum(name, 6, 9, temperature=tau).value
         assert bound(name, tau)(etf, etf).item() == pytest.approx(expected, rel=1e-12)
 
 

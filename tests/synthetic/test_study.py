@@ -14,7 +14,7 @@ from losses import PAIR_LOSSES
 from synthetic import experiment
 from synthetic.cli import main
 from synthetic.config import SyntheticConfig, parse
-from theory import LOSS_NAMES, fixed_partition_range, minimum
+from theory import LOSS_NAMES, fixed_partition_range
 from training import Run, run_command
 
 ROOT = Path(__file__).parent.parent.parent
@@ -47,7 +47,7 @@ def readme_study(tmp_path_factory):
 def test_the_published_study(readme_study, dim):
     """The original code's one seed ends at s 2.3523, full 2.3464, NcB 2.3526, osgd 2.3464, sc 2.3465 (d = 16)."""
     result = readme_study[dim]
-    optimum = minimum(8, dim)
+    best = optimum("clip_sum", 8, dim)
     gaps = {name: values["gap"]["mean"] for name, values in result["selections"].items()}
     assert result["optimum"]["value"] == pytest.approx({16: 2.346416, 4: 2.413505}[dim], abs=1e-6)
     assert all(gap > -1e-9 for gap in gaps.values()), "nothing is below the proved minimum"
@@ -59,9 +59,9 @@ def test_the_published_study(readme_study, dim):
     assert 2e-3 < gaps["shuffled"] < 4e-2
     assert 2e-3 < gaps["all"] < 4e-2
     ends = fixed_partition_range(8, 2, loss="clip_sum", temperature=1.0)
-    assert ends.best - 1e-6 <= gaps["fixed"] + optimum.value <= ends.worst + 1e-6
+    assert ends.best - 1e-6 <= gaps["fixed"] + best.value <= ends.worst + 1e-6
     own = result["selections"]["fixed"]["batch_loss"]["mean"]
-    assert own == pytest.approx(ends.own, abs=1e-3), "a fixed partition reaches its own minimum, not the full one"
+    assert own == pytest.approx(ends.own, abs=1e-3), "a fixed partition reaches its own optimum, not the full one"
     distances = {name: values["distance"]["mean"] for name, values in result["selections"].items()}
     assert distances["osgd"] < 0.15 < distances["shuffled"] < distances["fixed"]
 

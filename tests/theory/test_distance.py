@@ -17,7 +17,7 @@ from theory import (
     distance_to_cross_polytope,
     distance_to_optimum,
     distance_to_simplex_etf,
-    minimum,
+    optimum,
     simplex_etf,
     simplex_etf_gram,
 )
@@ -134,7 +134,7 @@ def test_a_simplex_with_shifted_positives_by_hand():
     v = np.roll(u, 1, axis=0)
     assert distance_to_simplex_etf(u, v) == pytest.approx(8 / 7 * np.sqrt(2 * 8))
     assert reference.clip_sum(u, v, 1.0) == pytest.approx(4.632, abs=5e-4)
-    assert minimum(8, 16).value == pytest.approx(2.346, abs=5e-4)
+    assert optimum("clip_sum", 8, 16).value == pytest.approx(2.346, abs=5e-4)
 
 
 # ---- the smallest over all pairings, in three ways

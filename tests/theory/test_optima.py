@@ -17,7 +17,7 @@ from theory import (
     cross_polytope,
     cross_polytope_value,
     fixed_partition_range,
-    minimum,
+    optimum,
     simplex_etf,
     simplex_etf_value,
 )
@@ -79,7 +79,7 @@ def random_rotation(rng, dim):
     ],
 )
 def test_minimum_of_the_loss_of_cho_et_al(n_pairs, dim, batch_size, value):
-    assert minimum(n_pairs, dim, batch_size).value == pytest.approx(value, abs=5e-11)
+    assert optimum("clip_sum", n_pairs, dim, batch_size).value == pytest.approx(value, abs=5e-11)
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ TWO_PAIRS_AT_HALF = {
 @every_name
 def test_two_pairs_by_hand(loss):
     expected = TWO_PAIRS_AT_HALF[loss]
-    optimum = minimum(2, 1, loss=loss, temperature=0.5)
-    assert optimum.value == pytest.approx(expected, rel=1e-14)
+    best = optimum(loss, 2, 1, temperature=0.5)
+    assert best.value == pytest.approx(expected, rel=1e-14)
     assert cross_polytope_value(2, loss=loss, temperature=0.5) == pytest.approx(expected, rel=1e-14)
 
 
 def test_small_values_keep_their_digits():
     gap = 8 / 7 / 0.02
-    value = minimum(8, 7, loss="info_nce", temperature=0.02).value
+    value = optimum("info_nce", 8, 7, temperature=0.02).value
     assert value == pytest.approx(7 * math.exp(-gap), rel=1e-12, abs=0)
 
 
@@ -138,13 +138,13 @@ def test_small_values_keep_their_digits():
     ],
 )
 def test_simplex_without_the_positive_by_hand(loss, value):
-    assert minimum(8, 7, loss=loss, temperature=0.1).value == pytest.approx(value, rel=1e-14)
+    assert optimum(loss, 8, 7, temperature=0.1).value == pytest.approx(value, rel=1e-14)
 
 
 @pytest.mark.parametrize(("alias", "loss"), ALIASES.items())
 def test_aliases_have_equal_values(alias, loss):
-    assert minimum(8, 7, loss=alias, temperature=0.3).value == minimum(8, 7, loss=loss, temperature=0.3).value
-    assert minimum(8, 4, 3, loss=alias) == minimum(8, 4, 3, loss=loss)
+    assert optimum(alias, 8, 7, temperature=0.3).value == optimum(loss, 8, 7, temperature=0.3).value
+    assert optimum(alias, 8, 4, 3) == optimum(loss, 8, 4, 3)
     assert fixed_partition_range(8, 4, loss=alias) == fixed_partition_range(8, 4, loss=loss)
 
 
@@ -153,8 +153,8 @@ def test_the_names_are_those_tested():
 
 
 def test_vanishing_temperature_does_not_overflow():
-    assert minimum(8, 7, temperature=1e-300).value == 0
-    assert minimum(8, 7, loss="dcl", temperature=1e-300).value == pytest.approx(-8 / 7 * 1e300)
+    assert optimum("clip_sum", 8, 7, temperature=1e-300).value == 0
+    assert optimum("dcl", 8, 7, temperature=1e-300).value == pytest.approx(-8 / 7 * 1e300)
     assert cross_polytope_value(8, 2, loss="dhel_product", temperature=1e-300) == pytest.approx(-9 / 7 * 1e300)
     assert fixed_partition_range(8, 4, temperature=1e-300).worst == pytest.approx(2 * math.log(2))
 
@@ -179,9 +179,9 @@ def test_vanishing_temperature_does_not_overflow():
 @every_name
 def test_status_and_configuration(loss, n_pairs, dim, status, configuration):
     for batch_size in (None, 2 if loss in POSITIVE_KEPT else min(3, n_pairs), n_pairs):
-        optimum = minimum(n_pairs, dim, batch_size, loss=loss)
-        assert (optimum.status, optimum.configuration) == (status, configuration)
-        assert "arXiv" in optimum.source
+        best = optimum(loss, n_pairs, dim, batch_size)
+        assert (best.status, best.configuration) == (status, configuration)
+        assert "arXiv" in best.source
 
 
 @positive_removed
@@ -199,14 +199,14 @@ def test_status_and_configuration(loss, n_pairs, dim, status, configuration):
 def test_without_the_positive_two_pairs_a_batch_have_a_minimum_in_every_dimension(
     loss, n_pairs, dim, status, configuration
 ):
-    optimum = minimum(n_pairs, dim, 2, loss=loss)
-    assert (optimum.status, optimum.configuration) == (status, configuration)
-    assert optimum.value == simplex_etf_value(n_pairs, 2, loss=loss)
+    best = optimum(loss, n_pairs, dim, 2)
+    assert (best.status, best.configuration) == (status, configuration)
+    assert best.value == simplex_etf_value(n_pairs, 2, loss=loss)
 
 
 def test_batches_of_all_pairs_are_the_full_batch():
-    assert minimum(8, 16, 8) == minimum(8, 16)
-    assert minimum(8, 4, 8) == minimum(8, 4)
+    assert optimum("clip_sum", 8, 16, 8) == optimum("clip_sum", 8, 16)
+    assert optimum("clip_sum", 8, 4, 8) == optimum("clip_sum", 8, 4)
 
 
 @every_loss
@@ -214,8 +214,8 @@ def test_between_the_two_cases_the_cross_polytope_is_not_best(loss):
     triangle, nothing = simplex_etf(3, 2), np.zeros((3, 2))
     u = np.block([[triangle, nothing], [nothing, triangle]])
     two_triangles = NAIVE[loss](u, u, 1.0)
-    assert minimum(6, 4, loss=loss).status == "lower_bound"
-    assert minimum(6, 4, loss=loss).value < two_triangles - 1e-3
+    assert optimum(loss, 6, 4).status == "lower_bound"
+    assert optimum(loss, 6, 4).value < two_triangles - 1e-3
     assert two_triangles < cross_polytope_value(6, loss=loss) - 1e-3
 
 
@@ -228,10 +228,10 @@ def polygon(n_points):
 def test_the_polygon_is_not_best_for_small_temperature_without_the_positive(loss):
     regular, square = polygon(7), polygon(4)
     clustered = square[[0, 0, 0, 0, 1, 2, 3]]
-    optimum = minimum(7, 2, loss=loss, temperature=0.1)
-    assert optimum.status == "lower_bound"
+    best = optimum(loss, 7, 2, temperature=0.1)
+    assert best.status == "lower_bound"
     values = [NAIVE[loss](u, u, 0.1) for u in (regular, clustered)]
-    assert optimum.value < min(values)
+    assert best.value < min(values)
     assert (values[1] < values[0] - 0.02) == (loss in POSITIVE_REMOVED)
 
 
@@ -247,7 +247,7 @@ def test_simplex_etf_value_is_the_loss_of_the_simplex(n_pairs, batch_size, loss,
     expected = naive_mean(loss, u, u, batch_size, temperature)
     value = simplex_etf_value(n_pairs, batch_size, loss=loss, temperature=temperature)
     assert value == pytest.approx(expected, rel=1e-11, abs=0)
-    assert minimum(n_pairs, n_pairs, batch_size, loss=loss, temperature=temperature).value == value
+    assert optimum(loss, n_pairs, n_pairs, batch_size, temperature=temperature).value == value
 
 
 @every_loss
@@ -260,8 +260,8 @@ def test_cross_polytope_value_is_the_loss_of_the_cross_polytope(n_pairs, batch_s
     value = cross_polytope_value(n_pairs, batch_size, loss=loss, temperature=temperature)
     assert value == pytest.approx(expected, rel=1e-11, abs=0)
     if n_pairs > dim + 1:
-        optimum = minimum(n_pairs, dim, batch_size, loss=loss, temperature=temperature)
-        assert optimum.value == pytest.approx(value, rel=1e-14)
+        best = optimum(loss, n_pairs, dim, batch_size, temperature=temperature)
+        assert best.value == pytest.approx(value, rel=1e-14)
 
 
 @every_loss
@@ -269,7 +269,7 @@ def test_a_design_has_the_minimum_of_all_batches(loss):
     fano = [(0, 1, 2), (0, 3, 4), (0, 5, 6), (1, 3, 5), (1, 4, 6), (2, 3, 6), (2, 4, 5)]
     u = simplex_etf(7, 6)
     expected = reference.mean_over_batches(NAIVE[loss], u, u, fano, 0.5)
-    value = minimum(7, 6, 3, loss=loss, temperature=0.5).value
+    value = optimum(loss, 7, 6, 3, temperature=0.5).value
     assert value == pytest.approx(expected, rel=1e-12)
 
 
@@ -281,7 +281,7 @@ def test_another_minimiser_over_the_lines_of_a_plane_without_the_positive(loss):
     u = np.kron(np.eye(3), simplex_etf(3, 2))
     on_lines = reference.mean_over_batches(NAIVE[loss], u, u, parallel + across, 0.5)
     on_all = naive_mean(loss, u, u, 3, 0.5)
-    value = minimum(9, 8, 3, loss=loss, temperature=0.5).value
+    value = optimum(loss, 9, 8, 3, temperature=0.5).value
     if loss in POSITIVE_REMOVED:
         assert on_lines == pytest.approx(value, rel=1e-12)
     else:
@@ -295,11 +295,11 @@ def test_two_pairs_a_batch_ask_only_for_a_zero_sum_without_the_positive(loss, te
     rng = np.random.default_rng(1)
     points = [simplex_etf(n, 3) @ random_rotation(rng, 3) for n in (3, 2)]
     u = np.concatenate(points)
-    value = minimum(5, 3, 2, loss=loss, temperature=temperature).value
+    value = optimum(loss, 5, 3, 2, temperature=temperature).value
     assert naive_mean(loss, u, u, 2, temperature) == pytest.approx(value, rel=1e-12)
     assert naive_mean(loss, u, np.roll(u, 1, axis=0), 2, temperature) > value + 1e-3
     signs = np.array([[1.0], [-1.0], [1.0], [-1.0]])
-    value = minimum(4, 1, 2, loss=loss, temperature=temperature).value
+    value = optimum(loss, 4, 1, 2, temperature=temperature).value
     assert naive_mean(loss, signs, signs, 2, temperature) == pytest.approx(value, rel=1e-12)
 
 
@@ -362,11 +362,11 @@ def minimise(loss, n_pairs, dim, batch_size, temperature, seed):
     [(4, 3, None, 1.0), (5, 4, 2, 0.5), (6, 6, 3, 1.0), (8, 7, None, 0.2), (8, 9, 4, 1.0)],
 )
 def test_minimisation_reaches_the_proved_minimum(loss, n_pairs, dim, batch_size, temperature):
-    optimum = minimum(n_pairs, dim, batch_size, loss=loss, temperature=temperature)
-    assert optimum.status == "proved"
+    best = optimum(loss, n_pairs, dim, batch_size, temperature=temperature)
+    assert best.status == "proved"
     for seed in range(2):
         reached = minimise(loss, n_pairs, dim, batch_size, temperature, seed)
-        assert optimum.value - 1e-12 <= reached <= optimum.value + 1e-9
+        assert best.value - 1e-12 <= reached <= best.value + 1e-9
 
 
 @every_loss
@@ -376,22 +376,22 @@ def test_minimisation_reaches_the_proved_minimum(loss, n_pairs, dim, batch_size,
 )
 def test_minimisation_finds_nothing_below_the_cross_polytope(loss, n_pairs, batch_size, temperature):
     dim = n_pairs // 2
-    optimum = minimum(n_pairs, dim, batch_size, loss=loss, temperature=temperature)
-    assert optimum.configuration == "cross_polytope"
+    best = optimum(loss, n_pairs, dim, batch_size, temperature=temperature)
+    assert best.configuration == "cross_polytope"
     reached = [minimise(loss, n_pairs, dim, batch_size, temperature, seed) for seed in range(3)]
-    assert optimum.value - 1e-12 <= min(reached) <= optimum.value + 1e-9
+    assert best.value - 1e-12 <= min(reached) <= best.value + 1e-9
 
 
 @every_loss
 @pytest.mark.parametrize(("n_pairs", "dim", "batch_size"), [(5, 2, None), (6, 4, 2), (7, 3, 3)])
 def test_minimisation_stays_above_a_mere_lower_bound(loss, n_pairs, dim, batch_size):
-    optimum = minimum(n_pairs, dim, batch_size, loss=loss)
+    best = optimum(loss, n_pairs, dim, batch_size)
     reached = min(minimise(loss, n_pairs, dim, batch_size, 1.0, seed) for seed in range(2))
-    if optimum.status == "lower_bound":
-        assert reached > optimum.value + 1e-3
+    if best.status == "lower_bound":
+        assert reached > best.value + 1e-3
     else:
         assert (loss in POSITIVE_REMOVED, batch_size) == (True, 2)
-        assert reached == pytest.approx(optimum.value, abs=1e-9)
+        assert reached == pytest.approx(best.value, abs=1e-9)
 
 
 # ---- nothing goes below
@@ -418,9 +418,9 @@ def test_no_embeddings_go_below_the_simplex_bound(loss, seed, n_pairs, dim, batc
     value = naive_mean(loss, u, v, batch_size, temperature)
     bound = simplex_etf_value(n_pairs, batch_size, loss=loss, temperature=temperature)
     assert value >= bound - rounding(loss, bound)
-    optimum = minimum(n_pairs, dim, batch_size, loss=loss, temperature=temperature)
-    if optimum.status != "proved_if_symmetric_antipodal":
-        assert optimum.value == bound
+    best = optimum(loss, n_pairs, dim, batch_size, temperature=temperature)
+    if best.status != "proved_if_symmetric_antipodal":
+        assert best.value == bound
 
 
 @every_loss
@@ -437,10 +437,10 @@ def test_no_antipodal_embeddings_go_below_the_cross_polytope(loss, seed, dim, ba
     axes /= np.linalg.norm(axes, axis=-1, keepdims=True)
     u = np.concatenate([axes, -axes])
     batch_size = 2 + round(batch_share * (2 * dim - 2))
-    optimum = minimum(2 * dim, dim, batch_size, loss=loss, temperature=temperature)
-    assert optimum.configuration == "cross_polytope"
+    best = optimum(loss, 2 * dim, dim, batch_size, temperature=temperature)
+    assert best.configuration == "cross_polytope"
     value = naive_mean(loss, u, u, batch_size, temperature)
-    assert value >= optimum.value - rounding(loss, optimum.value)
+    assert value >= best.value - rounding(loss, best.value)
 
 
 # ---- one fixed partition
@@ -471,7 +471,7 @@ def test_both_ends_of_a_fixed_partition_are_attained(n_pairs, batch_size, loss, 
     small = 1e-13 if loss in POSITIVE_REMOVED else 0  # where log xi passes through zero
     assert tuple(expected) == pytest.approx((own, best, worst), rel=1e-11, abs=small)
     assert best <= worst
-    assert best >= minimum(n_pairs, n_pairs, loss=loss, temperature=temperature).value - 1e-12
+    assert best >= optimum(loss, n_pairs, n_pairs, temperature=temperature).value - 1e-12
 
 
 @every_loss
@@ -503,7 +503,7 @@ def test_rotated_batches_stay_within_the_range(loss, seed, sizes, temperature, s
 @every_loss
 def test_only_the_full_batch_as_partition_leads_to_the_optimum(loss):
     own, best, worst = fixed_partition_range(8, 8, loss=loss)
-    assert own == best == worst == minimum(8, 7, loss=loss).value
+    assert own == best == worst == optimum(loss, 8, 7).value
     assert fixed_partition_range(8, 4, loss=loss).best > own + 1e-3
 
 
@@ -513,14 +513,14 @@ def test_only_the_full_batch_as_partition_leads_to_the_optimum(loss):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: minimum(1, 4), "n_pairs must be at least 2, received 1"),
-        (lambda: minimum(4, 0), "dim must be at least 1, received 0"),
-        (lambda: minimum(4, 4, 1), "between 2 and n_pairs = 4, received 1; leave it out for the full"),
-        (lambda: minimum(4, 4, 5), "between 2 and n_pairs = 4, received 5"),
-        (lambda: minimum(4, 4, temperature=0.0), "temperature must be positive and finite, received 0"),
-        (lambda: minimum(4, 4, temperature=math.nan), "temperature must be positive .* received nan"),
-        (lambda: minimum(4, 4, temperature=math.inf), "temperature must be positive .* received inf"),
-        (lambda: minimum(4, 4, loss="kcl"), "one of info_nce, mnrl, .*, dhel_product; received 'kcl'"),
+        (lambda: optimum("clip_sum", 1, 4), "n_pairs must be at least 2, received 1"),
+        (lambda: optimum("clip_sum", 4, 0), "dim must be at least 1, received 0"),
+        (lambda: optimum("clip_sum", 4, 4, 1), "between 2 and n_pairs = 4, received 1; leave it out for the full"),
+        (lambda: optimum("clip_sum", 4, 4, 5), "between 2 and n_pairs = 4, received 5"),
+        (lambda: optimum("clip_sum", 4, 4, temperature=0.0), "temperature must be positive and finite, received 0"),
+        (lambda: optimum("clip_sum", 4, 4, temperature=math.nan), "temperature must be positive .* received nan"),
+        (lambda: optimum("clip_sum", 4, 4, temperature=math.inf), "temperature must be positive .* received inf"),
+        (lambda: optimum("kcl", 4, 4), "one of info_nce, mnrl, .*, dhel_product; received 'kcl'"),
         (lambda: cross_polytope_value(5), "n_pairs must be even for a cross-polytope, received 5"),
         (lambda: fixed_partition_range(8, 3), "batch_size must divide n_pairs, received 3 and 8"),
     ],

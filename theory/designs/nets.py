@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int
 
-from theory.differences import differences
-from theory.galois import GaloisField
+from theory.designs.differences import differences
+from theory.designs.galois import GaloisField
 
 Status = Literal["2-design", "no pair twice", "as few repeats as found"]
 Batches = Int[np.ndarray, "n_batches batch"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from losses import clip, clip_sum
-from theory import minimum
+from theory import optimum
 from theory.designs import (
     GaloisField,
     affine_plane,
@@ -19,9 +19,9 @@ from theory.designs import (
     round_robin,
     schedule,
 )
-from theory.differences import differences
-from theory.galois import prime_factors
-from theory.repeats import punctured_class, repeats
+from theory.designs.differences import differences
+from theory.designs.galois import prime_factors
+from theory.designs.repeats import punctured_class, repeats
 
 
 def naive_meetings(batches, n):
@@ -249,8 +249,8 @@ def minimised(batches, n, dim, seed=0):
 def test_a_design_has_the_minimisers_of_the_full_batch():
     classes = torch.from_numpy(affine_plane(3))
     own, full = minimised(classes.flatten(0, 1), 9, 12)
-    assert own == pytest.approx(minimum(9, 12, 3).value, abs=1e-9)
-    assert full == pytest.approx(minimum(9, 12).value, abs=1e-9)
+    assert own == pytest.approx(optimum("clip_sum", 9, 12, 3).value, abs=1e-9)
+    assert full == pytest.approx(optimum("clip_sum", 9, 12).value, abs=1e-9)
     own, full = minimised(classes[0], 9, 12)
-    assert own < minimum(9, 12, 3).value - 1e-2
-    assert full > minimum(9, 12).value + 1e-3
+    assert own < optimum("clip_sum", 9, 12, 3).value - 1e-2
+    assert full > optimum("clip_sum", 9, 12).value + 1e-3

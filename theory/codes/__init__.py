@@ -1,0 +1,1 @@
+"""Spherical codes: the point sets that minimise energies, as exact cosines and as coordinates."""
