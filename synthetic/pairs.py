@@ -24,6 +24,8 @@ class FreePairs:
         batch_size: Of the batches to come, which decides how many fit into memory at once.
         updates_commute: Whether a partition may be taken at once: exact under plain gradient descent.
         dtype: Precision.
+        rates: What the gradient of each replicate is multiplied by: under plain gradient descent, a learning rate
+            of its own, in multiples of the optimiser's; None for 1.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class FreePairs:
         batch_size: int,
         updates_commute: bool = True,
         dtype: torch.dtype = torch.float64,
+        rates: Float[Tensor, " replicates"] | None = None,
     ) -> None:
         """See the class."""
         start = [normals(seeds, view, 0, n_pairs * dim) for view in ("u", "u" if equal else "v")]
         raw = torch.stack(start).reshape(2, len(seeds), n_pairs, dim).to(dtype)
         self.raw = torch.nn.Parameter(raw)
+        self.rates = 1.0 if rates is None else rates.to(raw)[:, None, None]
         self.n_pairs = n_pairs
         self.updates_commute = updates_commute
         self.batches_at_once = max(1, _STACK_ENTRIES // (len(seeds) * batch_size**2))
@@ -73,13 +77,13 @@ class FreePairs:
         loss: Loss,
         scale: float,
     ) -> Float[Tensor, "replicates n_batches"]:
-        """With y = x / |x| and g = d loss / d y the gradient is (g - (g.y) y) / |x|."""
+        """With y = x / |x| and g = d loss / d y the gradient is (g - (g.y) y) / |x|, times the replicate's rate."""
         directions, length = self.directions()
         u, v = directions.unbind()
         values, du, dv = value_and_gradient(loss, u, v, batches=batches.to(u.device))
         slope = torch.stack([du, dv])
         along = torch.linalg.vecdot(slope, directions).unsqueeze(-1)
-        gradient = (slope - along * directions) * (scale / length)
+        gradient = (slope - along * directions) * (scale * self.rates / length)
         self.raw.grad = gradient if self.raw.grad is None else self.raw.grad + gradient
         return values
 

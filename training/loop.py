@@ -1,7 +1,7 @@
 """The one training loop: plan, step, log, checkpoint, for free embeddings, images and texts alike."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -33,7 +33,7 @@ def fit(
     batch_size: int,
     updates: int,
     seed: Seed,
-    log_every: int,
+    log_every: int | Sequence[int],
     run: Run | None = None,
     checkpoint_every: int = 0,
     keep_every: int = 0,
@@ -62,7 +62,7 @@ def fit(
         batch_size: Pairs in a batch, of all processes together.
         updates: Updates altogether. Where a partition is taken at once the last one is never cut short.
         seed: Of the plans; one for each replicate where the task has replicates.
-        log_every: Updates between two lines.
+        log_every: Updates between two lines; or the numbers of the updates after which there is one, ascending.
         run: Where to write; None keeps nothing.
         checkpoint_every: Updates between two checkpoints; 0 for none.
         keep_every: Updates between two copies of the weights that stay, in the run's folder; 0 for none.

@@ -1,5 +1,7 @@
 """Where training stands."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,8 +62,10 @@ class State:
         self.before, self.update = self.update, self.update + updates
         self.position += updates
 
-    def has_passed(self, every: int) -> bool:
-        """Whether the latest step reached a multiple of `every`; never, of 0."""
+    def has_passed(self, every: int | Sequence[int]) -> bool:
+        """Whether the latest step reached a multiple of `every` (never, of 0) or one of these, ascending."""
+        if not isinstance(every, int):
+            return bisect_right(every, self.update) > bisect_right(every, self.before)
         return every > 0 and self.update // every > self.before // every
 
     def begin_epoch(self) -> None:

@@ -1,0 +1,126 @@
+"""Which batches suffice: embeddings that minimise the mean loss of a few batches, held against the full batch."""
+
+from dataclasses import dataclass
+from math import comb
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.optimize import minimize
+
+from batching import Combinations
+from losses import make_loss, value_and_gradient
+from synthetic.trajectories import Problem
+from theory import distance_to_simplex_etf
+from theory.designs import pair_coverage, schedule
+from training import Progress, Run
+
+Family = Literal["classes", "shuffles", "all"]
+_PATIENT = {"maxiter": 5000, "maxfun": 10_000, "ftol": 0.0, "gtol": 1e-12, "maxcor": 30}
+_FEW = 20_000
+"""Batches that are minimised over at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sufficiency(Problem):
+    """The minimisers of the mean loss over a family of batches, from several starts.
+
+    Families: `classes`, the first k parallel classes of `theory.designs.schedule`, for every k (k = 1 is a fixed
+    partition, all of them a 2-design where one is known); `shuffles`, k independent random partitions; `all`, the
+    C(N, B) batches.
+    """
+
+    kind: ClassVar[str] = "sufficiency"
+    family: Family
+    counts: tuple[int, ...] = ()
+    """k; none for every number of classes. Of `all` there is one."""
+    seeds: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work before any of it starts."""
+        if self.dim < self.n_pairs - 1:
+            raise ValueError(
+                f"dim must be at least n_pairs - 1 = {self.n_pairs - 1}, where the optimum is known to be the "
+                f"simplex ETF, got {self.dim}"
+            )
+        if self.n_pairs % self.batch_size:
+            raise ValueError(f"batch_size must divide n_pairs, got {self.batch_size} and {self.n_pairs}")
+        if self.family == "all" and comb(self.n_pairs, self.batch_size) > _FEW:
+            raise ValueError(
+                f"'all' takes at most {_FEW:,} batches, got C({self.n_pairs}, {self.batch_size}) = "
+                f"{comb(self.n_pairs, self.batch_size):,}; leave it out or take smaller sizes"
+            )
+
+    def run(self, run: Run, device: torch.device) -> dict[str, Any]:
+        """Minimise over each family; what is finished is not done again after an interruption.
+
+        Returns:
+            The content of result.json: `points`, one for every k.
+        """
+        del device  # L-BFGS of scipy
+        points: list[dict[str, Any]] = (run.restore() or {"points": []})["points"]
+        counts = self._counts()
+        with Progress(f"{self.family}, N = {self.n_pairs}", len(counts)) as progress:
+            for k in counts[len(points) :]:
+                points.append(self._point(k))
+                run.checkpoint({"points": points})
+                progress.show(len(points), None)
+        return {"points": points}
+
+    def _counts(self) -> tuple[int, ...]:
+        if self.family == "all":
+            return (1,)
+        return self.counts or tuple(range(1, schedule(self.n_pairs, self.batch_size).n_classes + 1))
+
+    def _batches(self, k: int, seed: int) -> Int[np.ndarray, "n_batches batch"]:
+        N, B = self.n_pairs, self.batch_size
+        if self.family == "classes":
+            chosen = schedule(N, B)
+            return np.concatenate([chosen.parallel_class(i) for i in range(k)])
+        if self.family == "shuffles":
+            rng = np.random.default_rng([seed, k])
+            return np.concatenate([rng.permutation(N).reshape(-1, B) for _ in range(k)])
+        return Combinations(N, B).rows().numpy()
+
+    def _point(self, k: int) -> dict[str, Any]:
+        """The minimisers over k classes."""
+        found = [minimised(self, self._batches(k, seed), seed) for seed in range(self.seeds)]
+        full = make_loss(self.loss, temperature=self.temperature)
+        gaps = [full(*map(torch.from_numpy, views)).item() - self.best_loss() for views in found]
+        distances = [float(distance_to_simplex_etf(*views)) for views in found]
+        batches = self._batches(k, 0)
+        cover = pair_coverage(batches, self.n_pairs)
+        told: dict[str, Any] = {"k": k, "n_batches": len(batches), "met": cover.met, "design": cover.is_design}
+        for name, values in (("gap", gaps), ("distance", distances)):
+            told |= {f"{name}_{what.__name__}": float(what(values)) for what in (np.min, np.median, np.max)}
+        return told | {"n": self.seeds}
+
+
+Views = tuple[Float[np.ndarray, "n dim"], Float[np.ndarray, "n dim"]]
+
+
+def minimised(problem: Problem, batches: Int[np.ndarray, "n_batches batch"], seed: int) -> Views:
+    """Unit embeddings that minimise the mean loss over these batches: L-BFGS from a Gaussian start, in float64."""
+    loss = make_loss(problem.loss, temperature=problem.temperature)
+    table = torch.from_numpy(batches)
+
+    def value_and_slope(flat: Float[np.ndarray, " entries"]) -> tuple[float, Float[np.ndarray, " entries"]]:
+        raw = torch.from_numpy(flat).reshape(2, problem.n_pairs, problem.dim)
+        length = torch.linalg.vector_norm(raw, dim=-1, keepdim=True)
+        unit = raw / length
+        values, du, dv = value_and_gradient(loss, unit[0], unit[1], batches=table)
+        slope = torch.stack([du, dv])
+        along = torch.linalg.vecdot(slope, unit).unsqueeze(-1)
+        return values.mean().item(), ((slope - along * unit) / length / len(table)).numpy().ravel()
+
+    rows = np.random.default_rng([seed, 7]).standard_normal((2, problem.n_pairs, problem.dim))
+    best = np.inf
+    for _ in range(20):  # begun again with rows of unit length, until that finds nothing better
+        found = minimize(value_and_slope, rows.ravel(), jac=True, method="L-BFGS-B", options=_PATIENT)
+        rows = found.x.reshape(2, problem.n_pairs, problem.dim)
+        rows = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+        if found.fun > best - 1e-15:
+            break
+        best = found.fun
+    return rows[0], rows[1]

@@ -1,0 +1,174 @@
+"""How the full-batch loss of many small problems falls: a replicate for every learning rate and seed, side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from batching import make_selection
+from losses import make_loss
+from synthetic.pairs import FreePairs
+from theory import optimum
+from training import GradientDescent, Moment, Progress, constant, fit, warmup_cosine
+
+Decay = Literal["constant", "cosine"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Free embeddings of N pairs in d dimensions, trained in batches of B by plain gradient descent."""
+
+    n_pairs: int
+    dim: int
+    batch_size: int
+    loss: str = "clip_sum"
+    temperature: float = 1.0
+    equal_init: bool = False
+    dtype: Literal["float64", "float32"] = "float64"
+
+    @property
+    def unit_rate(self) -> float:
+        """D B / 16: a natural unit of learning rates.
+
+        A raw vector has length sqrt(d) at the start and a share 1 / B of a batch's loss, so that a step turns it
+        by about rate / (d B).
+        """
+        return self.dim * self.batch_size / 16
+
+    def best_loss(self) -> float:
+        """The smallest full-batch loss that is known, from which gaps are measured."""
+        return optimum(self.loss, self.n_pairs, self.dim, temperature=self.temperature).value
+
+
+class Trajectories(NamedTuple):
+    """Gaps of the full-batch loss to the optimum, at some updates, for every learning rate and seed."""
+
+    updates: Int[np.ndarray, " points"]
+    gaps: Float[np.ndarray, "points rates seeds"]
+
+    @property
+    def medians(self) -> Float[np.ndarray, "points rates"]:
+        """Over the seeds."""
+        return np.median(self.gaps, axis=-1)
+
+
+def trajectories(
+    problem: Problem,
+    selection: str,
+    *,
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    epochs: int,
+    decay: Decay = "constant",
+    device: torch.device | None = None,
+    points_per_doubling: int = 12,
+) -> Trajectories:
+    """Train every seed at every learning rate, all at once.
+
+    A seed has the same start and the same random plans at every rate. Measured after the first update, then
+    `points_per_doubling` times as often as the number of updates doubles, and after the last one; only there if
+    that is 0.
+
+    Args:
+        problem: What is trained.
+        selection: One of `batching.SELECTIONS`.
+        rates: Learning rates, at their peak.
+        seeds: Of starts and plans.
+        epochs: How long, in epochs of the selection.
+        decay: `constant`, or `cosine`: half a cosine from the peak down to 0 over all updates.
+        device: Where.
+        points_per_doubling: How densely the gap is measured.
+
+    Raises:
+        ValueError: if the selection cannot plan for these sizes.
+        FloatingPointError: if a loss is no longer finite.
+    """
+    loss = make_loss(problem.loss, temperature=problem.temperature)
+    rule = make_selection(selection, loss=loss, temperature=problem.temperature, pool_factor=2.0, neighbours=8)
+    rule.check(problem.n_pairs, problem.batch_size)
+    every_seed = torch.tensor(seeds, device=device).repeat(len(rates))
+    task = FreePairs(
+        every_seed,
+        n_pairs=problem.n_pairs,
+        dim=problem.dim,
+        equal=problem.equal_init,
+        batch_size=problem.batch_size,
+        dtype=getattr(torch, problem.dtype),
+        rates=torch.tensor(rates, device=device).repeat_interleave(len(seeds)),
+    )
+    updates = epochs * rule.updates_per_epoch(problem.n_pairs, problem.batch_size)
+    schedule = constant(1.0) if decay == "constant" else warmup_cosine(1.0, updates, warmup=0)
+    seen: list[int] = []
+    gaps: list[np.ndarray] = []
+    best = problem.best_loss()
+
+    def measure(moment: Moment) -> dict[str, int | float]:
+        u, v = task.embed(None)
+        if moment.update:
+            seen.append(moment.update)
+            gaps.append(loss(u.double(), v.double()).cpu().numpy().reshape(len(rates), len(seeds)) - best)
+        return {}
+
+    with Progress(f"{selection}, N = {problem.n_pairs}, {decay} x {len(rates)}", updates) as progress:
+        fit(
+            task,
+            selection=rule,
+            loss=loss,
+            optimizer=GradientDescent([task.raw], 1.0),
+            learning_rate=schedule,
+            batch_size=problem.batch_size,
+            updates=updates,
+            seed=every_seed,
+            log_every=geometric(updates, points_per_doubling),
+            observe=measure,
+            progress=progress,
+        )
+    return Trajectories(np.array(seen), np.stack(gaps))
+
+
+def geometric(last: int, per_doubling: int) -> list[int]:
+    """Distinct numbers 1 .. last, so many each time they double; the last one alone if that is 0."""
+    if per_doubling == 0:
+        return [last]
+    doublings = np.arange(0, np.log2(last), 1 / per_doubling)
+    return sorted({*np.rint(2**doublings).astype(int).tolist(), last})
+
+
+def crossing(updates: Int[np.ndarray, " points"], gaps: Float[np.ndarray, " points"], target: float) -> float:
+    """The number of updates at which a falling gap first reaches the target; infinite if it never does.
+
+    Between two points the gap is taken to be a power of the number of updates.
+    """
+    reached = np.flatnonzero(gaps <= target)
+    if not reached.size:
+        return float("inf")
+    k = int(reached[0])
+    if k == 0:
+        return float(updates[0])
+    (x0, x1), (y0, y1) = np.log(updates[k - 1 : k + 1]), np.log(np.maximum(gaps[k - 1 : k + 1], 1e-300))
+    return float(np.exp(x0 + (x1 - x0) * (np.log(target) - y0) / (y1 - y0)))
+
+
+class Interval(NamedTuple):
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def crossing_interval(
+    updates: Int[np.ndarray, " points"], gaps: Float[np.ndarray, "points seeds"], target: float
+) -> Interval:
+    """`crossing` of the median over the seeds, with a bootstrap interval (percentiles of 1,000 draws)."""
+    rng = np.random.default_rng(0)
+
+    def of(some: Float[np.ndarray, "points seeds"]) -> float:
+        return crossing(updates, np.median(some, axis=1), target)
+
+    draws = [of(gaps[:, rng.integers(gaps.shape[1], size=gaps.shape[1])]) for _ in range(1000)]
+    low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
+    return Interval(of(gaps), float(low), float(high))
