@@ -92,8 +92,8 @@ def _race_cells() -> dict[str, Race]:
 CATALOGUE: dict[str, Study] = {
     "sufficiency": Study(
         title="which batches suffice: minimisers of a few batches against the full batch",
-        claim="q (q + 1) batches of an affine plane suffice for the optimum of the full batch; fewer do not, nor do "
-        "many shuffles.",
+        claim="The q (q + 1) batches of an affine plane suffice for the optimum of the full batch; fewer of them do "
+        "not, nor do many shuffles.",
         cost="not measured yet",
         cells=_sufficiency_cells(),
         table=_sufficiency_table,

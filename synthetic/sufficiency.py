@@ -16,6 +16,7 @@ from theory import distance_to_simplex_etf
 from theory.designs import pair_coverage, schedule
 from training import Progress, Run
 
+Views = tuple[Float[np.ndarray, "n dim"], Float[np.ndarray, "n dim"]]
 Family = Literal["classes", "shuffles", "all"]
 _PATIENT = {"maxiter": 5000, "maxfun": 10_000, "ftol": 0.0, "gtol": 1e-12, "maxcor": 30}
 _FEW = 20_000
@@ -56,16 +57,21 @@ class Sufficiency(Problem):
         """Minimise over each family; what is finished is not done again after an interruption.
 
         Returns:
-            The content of result.json: `points`, one for every k.
+            The content of result.json: `points`, one for every k. The similarities U V^T of the first seed go to
+            arrays.npz.
         """
         del device  # L-BFGS of scipy
-        points: list[dict[str, Any]] = (run.restore() or {"points": []})["points"]
-        counts = self._counts()
+        saved = run.restore() or {"points": [], "grams": {}}
+        points, grams, counts = saved["points"], saved["grams"], self._counts()
         with Progress(f"{self.family}, N = {self.n_pairs}", len(counts)) as progress:
             for k in counts[len(points) :]:
-                points.append(self._point(k))
-                run.checkpoint({"points": points})
+                found = [minimised(self, self._batches(k, seed), seed) for seed in range(self.seeds)]
+                points.append(self._point(k, found))
+                u, v = found[0]
+                grams[f"gram_{k}"] = torch.from_numpy(u @ v.T)
+                run.checkpoint({"points": points, "grams": grams})
                 progress.show(len(points), None)
+        run.save_arrays(**{name: gram.numpy() for name, gram in grams.items()})
         return {"points": points}
 
     def _counts(self) -> tuple[int, ...]:
@@ -83,9 +89,8 @@ class Sufficiency(Problem):
             return np.concatenate([rng.permutation(N).reshape(-1, B) for _ in range(k)])
         return Combinations(N, B).rows().numpy()
 
-    def _point(self, k: int) -> dict[str, Any]:
-        """The minimisers over k classes."""
-        found = [minimised(self, self._batches(k, seed), seed) for seed in range(self.seeds)]
+    def _point(self, k: int, found: list[Views]) -> dict[str, Any]:
+        """What the minimisers over k classes are like."""
         full = make_loss(self.loss, temperature=self.temperature)
         gaps = [full(*map(torch.from_numpy, views)).item() - self.best_loss() for views in found]
         distances = [float(distance_to_simplex_etf(*views)) for views in found]
@@ -95,9 +100,6 @@ class Sufficiency(Problem):
         for name, values in (("gap", gaps), ("distance", distances)):
             told |= {f"{name}_{what.__name__}": float(what(values)) for what in (np.min, np.median, np.max)}
         return told | {"n": self.seeds}
-
-
-Views = tuple[Float[np.ndarray, "n dim"], Float[np.ndarray, "n dim"]]
 
 
 def minimised(problem: Problem, batches: Int[np.ndarray, "n_batches batch"], seed: int) -> Views:

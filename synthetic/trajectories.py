@@ -1,4 +1,4 @@
-"""How the full-batch loss of many small problems falls: a replicate for every learning rate and seed, side by side."""
+"""How the full-batch loss of many small problems falls, a replicate for every learning rate and seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
