@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from figures.cells import RACE, SUFFICIENCY, race_curves, race_needed, sufficiency_grams, sufficiency_points
 from figures.experiments import EXPERIMENTS
 from figures.folders import Folder, read_runs
 from figures.trained import TEXT_DIGESTS, latest, merged_columns, row_order, trained_curves, trained_results
@@ -127,6 +128,12 @@ def collect(roots: Iterable[Path], data: Path = DATA) -> tuple[int, list[Path]]:
     update_table(data / "synthetic_results.csv", synthetic_results(studies), keys)
     update_table(data / "synthetic_curves.csv", synthetic_curves(studies), keys)
     update_table(data / "synthetic_grams.csv", synthetic_grams(studies), keys)
+    sufficiency = [run for run in finished if run.experiment == "sufficiency"]
+    update_table(data / "sufficiency_points.csv", sufficiency_points(sufficiency), SUFFICIENCY)
+    update_table(data / "sufficiency_grams.csv", sufficiency_grams(sufficiency), [*SUFFICIENCY, "i", "j"])
+    races = [run for run in finished if run.experiment == "race"]
+    update_table(data / "race_needed.csv", race_needed(races), [*RACE, "target"])
+    update_table(data / "race_curves.csv", race_curves(races), [*RACE, "rate", "update"])
     for name, experiment in EXPERIMENTS.items():
         trained = latest([run for run in finished if run.experiment == name])
         order = row_order(experiment)

@@ -76,8 +76,8 @@ def _sufficiency_cells() -> dict[str, Sufficiency]:
 def _race_cells() -> dict[str, Race]:
     cells: dict[str, Race] = {}
     sizes: dict[int, dict[str, Any]] = {
-        8: {"batch_size": 2, "epochs": 8192, "horizons": 10},
-        25: {"batch_size": 5, "epochs": 8192, "horizons": 10},
+        8: {"batch_size": 2, "epochs": 65536, "horizons": 12},
+        25: {"batch_size": 5, "epochs": 16384, "horizons": 11},
         64: {"batch_size": 8, "epochs": 4096, "horizons": 9},
         256: {"batch_size": 16, "epochs": 2048, "horizons": 8, "dtype": "float32"},
     }
@@ -92,8 +92,8 @@ def _race_cells() -> dict[str, Race]:
 CATALOGUE: dict[str, Study] = {
     "sufficiency": Study(
         title="which batches suffice: minimisers of a few batches against the full batch",
-        claim="The q (q + 1) batches of an affine plane suffice for the optimum of the full batch; fewer of them do "
-        "not, nor do many shuffles.",
+        claim="The q (q + 1) batches of an affine plane suffice for the optimum of the full batch; fewer of its "
+        "classes do not, nor do many shuffles.",
         cost="not measured yet",
         cells=_sufficiency_cells(),
         table=_sufficiency_table,

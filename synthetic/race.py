@@ -66,18 +66,18 @@ def _constant(race: Race, run: Run, device: torch.device) -> dict[str, Any]:
         return [[(crossing(found.updates, m, goal), float(m[-1])) for m in medians] for goal in race.targets]
 
     saved = run.restore() or {}
-    best = saved.get("best") or _tuned(race, device, range(-2, 7), race.epochs, score, points=12)
+    best = saved.get("best") or _tuned(race, device, range(-2, 7), race.epochs, score, points=8)
     run.checkpoint({"best": best})
     rates = sorted({*best})
-    found = _runs(race, device, rates, range(race.seeds), race.epochs, points=12)
+    found = _runs(race, device, rates, range(race.seeds), race.epochs, points=8)
     needed = [
         _needed(race, goal, found.updates, found.gaps[:, rates.index(e)], race.unit_rate * 2.0**e)
         for goal, e in zip(race.targets, best, strict=True)
     ]
     curve = [
-        _point(race, int(update), gaps[rates.index(e)], e) | {"tuned_for": goal}
-        for goal, e in zip(race.targets, best, strict=True)
-        for update, gaps in zip(found.updates, found.gaps, strict=True)
+        _point(race, int(update), gaps, e)
+        for i, e in enumerate(rates)
+        for update, gaps in zip(found.updates, found.gaps[:, i], strict=True)
     ]
     return {"needed": needed, "curve": curve}
 

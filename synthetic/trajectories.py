@@ -64,7 +64,7 @@ def trajectories(
     epochs: int,
     decay: Decay = "constant",
     device: torch.device | None = None,
-    points_per_doubling: int = 12,
+    points_per_doubling: int = 8,
 ) -> Trajectories:
     """Train every seed at every learning rate, all at once.
 

@@ -1,0 +1,112 @@
+"""How near to the full-batch optimum the minimiser of a few batches is."""
+
+from math import comb
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.style import below, look
+
+CLAIM = (
+    "The q (q + 1) batches of an affine plane suffice for the optimum of the full batch; fewer of its classes do not, "
+    "nor do many shuffles."
+)
+_FLOOR = 1e-16
+_LOOKS = {"classes": "design", "shuffles": "shuffled", "all": "all"}
+
+
+def draw(points: pd.DataFrame) -> Figure:
+    """The gap against the number of batches for the largest common problem, and its ends for every N.
+
+    Args:
+        points: sufficiency_points.csv.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3), sharey=True, layout="constrained")
+    n = 64 if 64 in set(points["n_pairs"]) else int(points["n_pairs"].max())
+    _against_batches(left, points[points["n_pairs"] == n])
+    _against_pairs(right, points)
+    left.set_ylabel("full-batch loss above the minimum (nats)")
+    text = (
+        f"Embeddings that minimise the mean loss of some batches (L-BFGS, median of {points['n'].min()} starts; the bars "
+        "span them), N = d. Left: the first k parallel classes of the affine plane, or k shuffles. Each class more "
+        "leaves fewer pairs that never meet, and these are drawn together the more; with the last class every pair "
+        "meets once, and the minimiser is that of the full batch."
+    )
+    return below(figure, text)
+
+
+def _against_batches(axis: Axes, points: pd.DataFrame) -> None:
+    problem = points.iloc[0]
+    n, b = int(problem["n_pairs"]), int(problem["batch_size"])
+    for family, name in _LOOKS.items():
+        rows = points[points["family"] == family].sort_values("n_batches")
+        if rows.empty:
+            continue
+        kind = look(name)
+        label = {"classes": "classes of the affine plane", "shuffles": "independent shuffles", "all": "all"}[family]
+        axis.errorbar(
+            rows["n_batches"],
+            _shown(rows["gap_median"]),
+            yerr=_spread(rows),
+            color=kind.colour,
+            marker="o" if family == "classes" else "s",
+            ms=3.5,
+            label=label,
+        )
+    axis.set(xscale="log", yscale="log", xlabel=f"batches of {b} (all: {_short_number(comb(n, b))})")
+    axis.set_title(f"N = {n}, B = {b}", loc="left")
+    axis.annotate(
+        f"{n // b * (n - 1) // (b - 1)} batches:\nevery pair meets once",
+        (n // b * (n - 1) // (b - 1), 1e-14),
+        xytext=(12, 14),
+        textcoords="offset points",
+        fontsize=7,
+    )
+    axis.legend(loc="center left", fontsize=7)
+
+
+def _against_pairs(axis: Axes, points: pd.DataFrame) -> None:
+    """One fixed partition, all classes but one, all of them, the most shuffles, all batches; for every N."""
+    classes, shuffles = (points[points["family"] == family] for family in ("classes", "shuffles"))
+    last = classes.groupby("n_pairs")["k"].transform("max")
+    most = int(shuffles["k"].max())
+    series = [
+        ("one class: a fixed partition", classes[classes["k"] == 1], look("fixed").colour, "v"),
+        ("all classes but one", classes[classes["k"] == last - 1], look("osgd").colour, "^"),
+        (f"{most:,} shuffles", shuffles[shuffles["k"] == most], look("shuffled").colour, "s"),
+        ("all classes", classes[classes["k"] == last], look("design").colour, "o"),
+        ("all C(N, B) batches", points[points["family"] == "all"], look("full").colour, "x"),
+    ]
+    for label, rows, colour, marker in series:
+        axis.errorbar(
+            rows["n_pairs"],
+            _shown(rows["gap_median"]),
+            yerr=_spread(rows),
+            label=label,
+            color=colour,
+            marker=marker,
+            ms=4,
+            lw=0.8,
+        )
+    axis.set(xscale="log", xlabel="pairs N, in batches of sqrt(N)", title="")
+    ticks = sorted(points["n_pairs"].unique())
+    axis.set_xticks(ticks, [str(n) for n in ticks])
+    axis.minorticks_off()
+    axis.legend(loc="center right", fontsize=7)
+
+
+def _shown(gap: pd.Series) -> np.ndarray:
+    """A gap of rounding size is drawn at the bottom."""
+    return np.maximum(np.asarray(gap, dtype=float), _FLOOR)
+
+
+def _spread(rows: pd.DataFrame) -> list[np.ndarray]:
+    middle = _shown(rows["gap_median"])
+    return [middle - _shown(rows["gap_min"]), _shown(rows["gap_max"]) - middle]
+
+
+def _short_number(number: int) -> str:
+    return f"{number:,}" if number < 1e6 else f"{number:.1e}".replace("e+0", "e").replace("e+", "e")
