@@ -9,7 +9,17 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figures import gap_curves, heatmaps, selection_cost, trained_accuracy, trained_batches, trained_losses
+from figures import (
+    gap_curves,
+    heatmaps,
+    race,
+    selection_cost,
+    sufficiency,
+    sufficiency_grams,
+    trained_accuracy,
+    trained_batches,
+    trained_losses,
+)
 from figures.experiments import EXPERIMENTS, Experiment
 from figures.folders import read_runs
 from figures.studies import accuracies, first_measure, in_studies
@@ -19,6 +29,13 @@ from figures.table import DATA, STUDY, read_table, synthetic_curves, synthetic_g
 OUT = Path(__file__).parent / "out"
 SELECTION = Path(__file__).parent.parent / "benchmarks" / "results" / "selection_cpu.csv"
 """What `make bench-selection` measured."""
+SWEEPS = {
+    "sufficiency_points": "make results-designs",
+    "sufficiency_grams": "make results-designs",
+    "race_needed": "make results-designs",
+    "race_curves": "make results-designs",
+}
+"""The tables of sweeps, and what makes them."""
 
 
 def figures_of(results: pd.DataFrame, curves: pd.DataFrame, grams: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
@@ -64,6 +81,21 @@ def trained_figures(
             yield f"{name}_losses_{study}", trained_losses.draw(rows, experiment)
 
 
+def sweep_figures(folder: Path) -> Iterator[tuple[str, Figure]]:
+    """Name and figure, for the tables of sweeps in this folder that are there; what makes the others is told."""
+    tables = {name: folder / f"{name}.csv" for name in SWEEPS}
+    for name, path in tables.items():
+        if not path.exists():
+            sys.stdout.write(f"no figure without {path.name}; `{SWEEPS[name]}` makes it\n")
+    read = {name: pd.read_csv(path) for name, path in tables.items() if path.exists()}
+    if "sufficiency_points" in read:
+        yield "sufficiency", sufficiency.draw(read["sufficiency_points"])
+    if "sufficiency_grams" in read:
+        yield "sufficiency_grams", sufficiency_grams.draw(read["sufficiency_grams"])
+    if "race_curves" in read and "race_needed" in read:
+        yield "design_race", race.draw(read["race_curves"], read["race_needed"])
+
+
 def save(figure: Figure, folder: Path, name: str, *, pdf: bool = True) -> None:
     """PDF and PNG, without dates or versions inside, so that the same table gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +129,7 @@ def main(arguments: Sequence[str]) -> None:
 def _committed(synthetic: Sequence[str]) -> Iterator[tuple[str, Figure]]:
     """Name and figure, for all committed tables; one that is missing is named with the command that makes it."""
     yield from figures_of(*(pd.read_csv(DATA / f"{name}.csv") for name in synthetic))
+    yield from sweep_figures(DATA)
     if SELECTION.exists():
         yield "selection_cost", selection_cost.draw(pd.read_csv(SELECTION))
     else:

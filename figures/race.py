@@ -26,26 +26,26 @@ def draw(curves: pd.DataFrame, needed: pd.DataFrame) -> Figure:
     sizes = sorted(curves["n_pairs"].unique())
     figure, axes = plt.subplots(1, len(sizes), figsize=(7.2, 2.9), sharey=True, layout="constrained", squeeze=False)
     for axis, n in zip(axes[0], sizes, strict=True):
-        _panel(axis, curves[curves["n_pairs"] == n], needed[needed["n_pairs"] == n])
+        _panel(axis, curves.loc[curves["n_pairs"] == n], needed.loc[needed["n_pairs"] == n])
     axes[0][0].set_ylabel("full-batch loss above the minimum (nats)")
     handles: dict[str, Any] = {}
     for axis in axes[0]:
         handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4, fontsize=7.5)
     text = (
-        f"Free embeddings, d = N, plain gradient descent; median and middle 80 % of {needed['n'].min()} seeds, rates "
-        "tuned on other seeds. At a constant rate the curve of the rate that reaches the lowest dotted target first; "
-        "with a decay every mark is a run of its own that ends there."
+        f"Free embeddings, d = N, plain gradient descent; median and middle 80 % of {needed['n'].min()} seeds, "
+        "rates tuned on other seeds. At a constant rate: the curve of the rate that reaches the lowest target "
+        "first; with a decay every mark is a run of its own that ends there."
     )
     return below(figure, text)
 
 
 def _panel(axis: Axes, curves: pd.DataFrame, needed: pd.DataFrame) -> None:
     for decay, dash in _DASHES.items():
-        for name, rows in by_selection(curves[curves["decay"] == decay]):
+        for name, rows in by_selection(curves.loc[curves["decay"] == decay]):
             kind, shown = look(name), rows
             if decay == "constant":
-                shown = rows[rows["rate"] == _rate(needed, name)]
+                shown = rows.loc[rows["rate"] == _rate(needed, name)]
             axis.plot(
                 shown["update"],
                 shown["median"],
@@ -64,6 +64,6 @@ def _panel(axis: Axes, curves: pd.DataFrame, needed: pd.DataFrame) -> None:
 
 def _rate(needed: pd.DataFrame, selection: str) -> float:
     """The constant rate that is best for the smallest gap reached; for the largest target if none is."""
-    own = needed[(needed["selection"] == selection) & (needed["decay"] == "constant")].sort_values("target")
-    reached = own[own["updates"].notna()]
-    return float((reached if len(reached) else own[::-1])["rate"].iloc[0])
+    own = needed.loc[(needed["selection"] == selection) & (needed["decay"] == "constant")].sort_values("target")
+    reached = own.loc[own["updates"].notna()]
+    return float(reached["rate"].iloc[0] if len(reached) else own["rate"].iloc[-1])

@@ -1,6 +1,7 @@
 """How near to the full-batch optimum the minimiser of a few batches is."""
 
 from math import comb
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,8 +12,8 @@ from matplotlib.figure import Figure
 from figures.style import below, look
 
 CLAIM = (
-    "The q (q + 1) batches of an affine plane suffice for the optimum of the full batch; fewer of its classes do not, "
-    "nor do many shuffles."
+    "The q (q + 1) batches of an affine plane suffice for the optimum of the full batch; fewer of its classes do "
+    "not, nor do many shuffles."
 )
 _FLOOR = 1e-16
 _LOOKS = {"classes": "design", "shuffles": "shuffled", "all": "all"}
@@ -25,15 +26,15 @@ def draw(points: pd.DataFrame) -> Figure:
         points: sufficiency_points.csv.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3), sharey=True, layout="constrained")
-    n = 64 if 64 in set(points["n_pairs"]) else int(points["n_pairs"].max())
-    _against_batches(left, points[points["n_pairs"] == n])
+    n = 64 if 64 in set(points["n_pairs"]) else max(points["n_pairs"])
+    _against_batches(left, points.loc[points["n_pairs"] == n])
     _against_pairs(right, points)
     left.set_ylabel("full-batch loss above the minimum (nats)")
     text = (
-        f"Embeddings that minimise the mean loss of some batches (L-BFGS, median of {points['n'].min()} starts; the bars "
-        "span them), N = d. Left: the first k parallel classes of the affine plane, or k shuffles. Each class more "
-        "leaves fewer pairs that never meet, and these are drawn together the more; with the last class every pair "
-        "meets once, and the minimiser is that of the full batch."
+        f"Embeddings that minimise the mean loss of some batches (L-BFGS, median of {points['n'].min()} starts, "
+        "bars from least to largest), d = N. Left: the first k parallel classes of the plane, or k shuffles. "
+        "With each further class fewer pairs never meet, and these are drawn together the more; with the last one "
+        "every pair meets once, and the minimiser is that of the full batch."
     )
     return below(figure, text)
 
@@ -42,7 +43,7 @@ def _against_batches(axis: Axes, points: pd.DataFrame) -> None:
     problem = points.iloc[0]
     n, b = int(problem["n_pairs"]), int(problem["batch_size"])
     for family, name in _LOOKS.items():
-        rows = points[points["family"] == family].sort_values("n_batches")
+        rows = points.loc[points["family"] == family].sort_values("n_batches")
         if rows.empty:
             continue
         kind = look(name)
@@ -70,15 +71,15 @@ def _against_batches(axis: Axes, points: pd.DataFrame) -> None:
 
 def _against_pairs(axis: Axes, points: pd.DataFrame) -> None:
     """One fixed partition, all classes but one, all of them, the most shuffles, all batches; for every N."""
-    classes, shuffles = (points[points["family"] == family] for family in ("classes", "shuffles"))
-    last = classes.groupby("n_pairs")["k"].transform("max")
-    most = int(shuffles["k"].max())
+    classes, shuffles = (points.loc[points["family"] == family] for family in ("classes", "shuffles"))
+    last = np.asarray(classes.groupby("n_pairs")["k"].transform("max"))
+    most = max(shuffles["k"])
     series = [
-        ("one class: a fixed partition", classes[classes["k"] == 1], look("fixed").colour, "v"),
-        ("all classes but one", classes[classes["k"] == last - 1], look("osgd").colour, "^"),
-        (f"{most:,} shuffles", shuffles[shuffles["k"] == most], look("shuffled").colour, "s"),
-        ("all classes", classes[classes["k"] == last], look("design").colour, "o"),
-        ("all C(N, B) batches", points[points["family"] == "all"], look("full").colour, "x"),
+        ("one class: a fixed partition", classes.loc[classes["k"] == 1], look("fixed").colour, "v"),
+        ("all classes but one", classes.loc[classes["k"] == last - 1], look("osgd").colour, "^"),
+        (f"{most:,} shuffles", shuffles.loc[shuffles["k"] == most], look("shuffled").colour, "s"),
+        ("all classes", classes.loc[classes["k"] == last], look("design").colour, "o"),
+        ("all C(N, B) batches", points.loc[points["family"] == "all"], look("full").colour, "x"),
     ]
     for label, rows, colour, marker in series:
         axis.errorbar(
@@ -98,7 +99,7 @@ def _against_pairs(axis: Axes, points: pd.DataFrame) -> None:
     axis.legend(loc="center right", fontsize=7)
 
 
-def _shown(gap: pd.Series) -> np.ndarray:
+def _shown(gap: Any) -> np.ndarray:
     """A gap of rounding size is drawn at the bottom."""
     return np.maximum(np.asarray(gap, dtype=float), _FLOOR)
 

@@ -21,7 +21,7 @@ def draw(grams: pd.DataFrame) -> Figure:
     n = int(grams["n_pairs"].iloc[0])
     image = None
     for axis, k in zip(axes[0], counts, strict=True):
-        rows = grams[grams["k"] == k]
+        rows = grams.loc[grams["k"] == k]
         gram = np.zeros((n, n))
         gram[rows["i"], rows["j"]] = rows["value"]
         image = axis.imshow(gram, cmap=DIVERGING, vmin=-1, vmax=1, interpolation="nearest")
@@ -32,8 +32,8 @@ def draw(grams: pd.DataFrame) -> Figure:
     figure.colorbar(image, ax=axes[0], shrink=0.8, label="u·v")
     problem = grams.iloc[0]
     text = (
-        f"Similarities of the minimisers of the mean loss over the first k classes of the affine plane: N = d = {n}, "
-        f"B = {problem['batch_size']}, one start. The pairs of the last class stand side by side: without it they never "
-        "meet, and coincide; with it all similarities are those of the simplex ETF."
+        "Similarities of the minimisers of the mean loss over the first k classes of the affine plane: "
+        f"N = d = {n}, B = {problem['batch_size']}, one start. The pairs of the last class stand side by side: "
+        "without it they never meet, and coincide; with it all similarities are those of the simplex ETF."
     )
     return below(figure, text)
