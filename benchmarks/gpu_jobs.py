@@ -130,5 +130,6 @@ JOBS: tuple[Job, ...] = (
     ),
     Job("synthetic-d16-4096", f"{_STUDY} --d 16"),
     Job("synthetic-d4-4096", f"{_STUDY} --d 4"),
+    Job("design-race", "-m synthetic.sweep design-race --device cuda", minutes=9),
     *_trainings(),
 )

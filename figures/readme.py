@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from figures.experiments import EXPERIMENTS
+from figures.race_summary import race_table
 from figures.style import SELECTION_LOOKS
 from figures.table import DATA, read_table
 from figures.text_speed import text_speed_block
@@ -17,6 +18,7 @@ from figures.trained_summary import trained_table
 
 ROOT = Path(__file__).parent.parent
 SHOWN = (
+    *("sufficiency.png", "sufficiency_grams.png", "design_race.png"),
     *("gap_curves_N8_d16_B2.png", "heatmaps_N8_d16_B2.png", "selection_cost.png"),
     "vision_batches_digits_imagenet_32px_N1408_B32_t0.1_120-updates.png",
     "text_losses_docstrings_1x256_N2240_B64_t0.05_100-updates.png",
@@ -196,6 +198,8 @@ def filled(text: str) -> str:
         if results.exists():
             blocks[name] = table(pd.read_csv(results))
     blocks["text-speed"] = text_speed()
+    races = DATA / "race_needed.csv"
+    blocks["race"] = race_table(read_table(races)) if races.exists() else "`make results-designs` makes this table."
     for name, experiment in EXPERIMENTS.items():
         file = DATA / f"{name}_results.csv"
         missing = f"`{experiment.command}` makes this table."

@@ -59,14 +59,15 @@ def _against_batches(axis: Axes, points: pd.DataFrame) -> None:
         )
     axis.set(xscale="log", yscale="log", xlabel=f"batches of {b} (all: {_short_number(comb(n, b))})")
     axis.set_title(f"N = {n}, B = {b}", loc="left")
+    enough = n * (n - 1) // (b * (b - 1))
     axis.annotate(
-        f"{n // b * (n - 1) // (b - 1)} batches:\nevery pair meets once",
-        (n // b * (n - 1) // (b - 1), 1e-14),
-        xytext=(12, 14),
+        f"{enough} batches: every\npair meets once",
+        (enough, 1e-14),
+        xytext=(10, 0),
         textcoords="offset points",
         fontsize=7,
     )
-    axis.legend(loc="center left", fontsize=7)
+    axis.legend(loc="center right", fontsize=7)
 
 
 def _against_pairs(axis: Axes, points: pd.DataFrame) -> None:

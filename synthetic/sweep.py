@@ -1,4 +1,8 @@
-"""Studies of many cells: `python -m synthetic.sweep PRESET`; each cell is a run folder, finished ones are kept."""
+"""Studies of many cells: `python -m synthetic.sweep PRESET`.
+
+Each cell is a run folder; finished ones are kept, and one that was killed goes on. A folder of a study that has a
+result.json of its own is finished.
+"""
 
 import json
 import sys
@@ -13,6 +17,7 @@ import tyro
 from batching.cli import cli
 from synthetic.presets import CATALOGUE, Cell
 from training import Run, aligned, resolve_device, run_command
+from training.run import write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +70,8 @@ def main(config: SweepConfig) -> dict[str, dict[str, Any]]:
         finished = None if config.overwrite else _finished(out / name, settings(cell))
         results[name] = finished or _run(cell, out / name, device, overwrite=config.overwrite)
         sys.stderr.write(f"{name}: {'finished before' if finished else 'done'}\n")
+    if len(results) == len(study.cells):
+        write_json(out / "result.json", {"status": "done", "cells": list(results)})
     sys.stdout.write(f"\n{aligned(*study.table(results))}\n{study.claim}\nwritten to {out}\n")
     return results
 
@@ -82,9 +89,8 @@ def _run(cell: Cell, path: Path, device: torch.device, *, overwrite: bool) -> di
         device=str(device),
         overwrite=overwrite,
     )
-    result = cell.run(run, device)
-    run.finish(result)
-    return result
+    run.finish(cell.run(run, device))
+    return json.loads((path / "result.json").read_text())
 
 
 def _finished(path: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
