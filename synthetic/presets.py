@@ -79,7 +79,7 @@ def _race_cells() -> dict[str, Race]:
         8: {"batch_size": 2, "epochs": 65536, "horizons": 12},
         25: {"batch_size": 5, "epochs": 16384, "horizons": 11},
         64: {"batch_size": 8, "epochs": 4096, "horizons": 9},
-        256: {"batch_size": 16, "epochs": 2048, "horizons": 8, "dtype": "float32"},
+        256: {"batch_size": 16, "epochs": 1024, "horizons": 7, "dtype": "float32"},
     }
     for n, size in sizes.items():
         for decay in ("constant", "cosine"):
