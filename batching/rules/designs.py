@@ -26,13 +26,15 @@ class Design(Selection):
     minimisers (pair-design theorem), without the variance of a shuffle. Every cycle starts from a new random
     numbering of the pairs and plays the classes in a random order; the batches of an epoch come in random order.
 
-    The remainder: the pairs whose numbers the class leaves out, others in every cycle. Batches per epoch are
-    N // B, or up to 1 % fewer where that gives a better schedule.
+    The remainder: the pairs whose numbers the class leaves out: each in its turn where the design has such classes
+    (B = 2, N = 1 modulo B a prime power, and others), else the same for a cycle, and others in every cycle. Batches
+    per epoch are N // B, or up to 1 % fewer where that gives a better schedule. What is played is in `info`: the
+    construction, its status, and its number of classes.
 
     Cost of a plan: that of a few random permutations.
 
     References:
-        `theory.designs`. Kirkman, 1847; Bose, 1938.
+        `theory.designs`. Kirkman, 1847; Bose, 1938; Ray-Chaudhuri and Wilson, 1971.
     """
 
     @override

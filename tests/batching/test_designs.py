@@ -42,6 +42,27 @@ def test_a_cycle_meets_every_pair_exactly_once(n, size, classes):
         assert plans[0].info["classes"] == classes
 
 
+@pytest.mark.parametrize(
+    ("n", "size", "classes", "meetings", "name"),
+    [(15, 3, 7, 1, "Kirkman triples, 2 x 7 + 1"), (21, 3, 10, 1, "difference family in 3 copies of 7"),
+     (33, 3, 16, 1, "Kirkman triples, 2 x 16 + 1"), (45, 3, 22, 1, "product of 15 and 3 points"),
+     (28, 4, 9, 1, "quadruples, 3 x 9 + 1"), (32, 8, 31, 7, "flats of AG(5, 2)"), (27, 9, 13, 4, "hyperplanes"),
+     (12, 6, 11, 5, "squares modulo 11"), (20, 5, 19, 4, "rotation modulo 19"), (16, 4, 5, 1, "lines of AG(2, 4)"),
+     (13, 3, 13, 2, "cosets of a subgroup, each of 13 left out in turn"), (21, 4, 21, 3, "rotation modulo 21"),
+     (7, 4, 7, 2, "cosets of a subgroup")],
+)  # fmt: skip
+def test_every_construction_is_played_a_class_an_epoch(n, size, classes, meetings, name):
+    for start in (0, 3 * classes):
+        plans = design(n, size, range(start, start + classes))
+        assert plans[0].info == {"design": name, "status": "2-design", "classes": classes}
+        assert pair_coverage(stacked(plans), n)[:2] == (meetings, meetings)
+        for plan in plans:
+            assert plan.batches.dtype == torch.int64
+            assert sorted(plan.batches.flatten().tolist() + plan.remainder.tolist()) == list(range(n))
+        left = torch.cat([plan.remainder for plan in plans]).bincount(minlength=n)
+        assert left.min() == left.max()  # each pair is left out as often as any other
+
+
 @pytest.mark.parametrize(("n", "size"), [(11, 3), (23, 5), (9, 2), (30, 8), (5, 5), (7, 4)])
 def test_what_is_left_out_is_the_remainder(n, size):
     for plan in design(n, size, range(12)):
@@ -129,7 +150,13 @@ def test_pool_mates_meet_exactly_once_in_a_plan_and_nobody_else_does(unit_pairs,
         assert pair_coverage(torch.searchsorted(members, mine).numpy(), 9)[:2] == (1, 1)
     # Batches of a class are shuffled across pools.
     assert number[plan.batches[:9, 0]].tolist() != sorted(number[plan.batches[:9, 0]].tolist())
-    assert plan.info == {"engine": "sorted", "cuts": 1.0, "design": "net", "status": "2-design", "classes": 4}
+    assert plan.info == {
+        "engine": "sorted",
+        "cuts": 1.0,
+        "design": "lines of AG(2, 3)",
+        "status": "2-design",
+        "classes": 4,
+    }
 
 
 def test_fewer_classes_a_plan_and_other_pools(unit_pairs):

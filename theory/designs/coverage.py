@@ -43,5 +43,5 @@ def pair_coverage(batches: Int[np.ndarray, "*classes n_batches batch"], n: int) 
         count += np.bincount((chunk[:, :, None] * n + chunk[:, None, :]).ravel(), minlength=n * n)
     meets = count.reshape(n, n)[np.triu_indices(n, 1)]
     least, most = int(meets.min()), int(meets.max())
-    whole = rows.size % n == 0 and bool((np.sort(rows.reshape(-1, n), axis=1) == np.arange(n)).all())
+    whole = n % B == 0 == rows.size % n and bool((np.sort(rows.reshape(-1, n), axis=1) == np.arange(n)).all())
     return Coverage(least, most, float(meets.mean()), float((meets > 0).mean()), least == most > 0, whole)

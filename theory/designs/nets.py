@@ -9,7 +9,7 @@ References:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -34,6 +34,8 @@ class Schedule:
         status: `2-design` (every pair of the points used meets equally often), `no pair twice` (at most once) or
             `as few repeats as found`.
         name: the construction.
+        make: the batches of a class, given its number.
+        in_turn: whether every class leaves out another point (`left_out` = 1), each as often as any other.
     """
 
     n_points: int
@@ -43,11 +45,23 @@ class Schedule:
     status: Status
     name: str
     make: Callable[[int], Batches]
+    in_turn: bool = False
 
     @property
     def left_out(self) -> int:
-        """Points that a class leaves out: the last ones, except that round robin leaves out each in its turn."""
+        """Points that a class leaves out: the last ones, or another one each time where they take turns."""
         return self.n_points - self.n_batches * self.batch_size
+
+    @property
+    def n_used(self) -> int:
+        """Points that occur in a cycle: all but the last ones where these are left out."""
+        return self.n_points if self.in_turn else self.n_batches * self.batch_size
+
+    @property
+    def meetings(self) -> float:
+        """How often a pair of the points used meets in a cycle, on average; lambda of a 2-design."""
+        pairs = self.n_classes * self.n_batches * self.batch_size * (self.batch_size - 1)
+        return pairs / max(1, self.n_used * (self.n_used - 1))
 
     def parallel_class(self, number: int) -> Batches:
         """The batches of class `number`: no point occurs twice.
@@ -76,6 +90,21 @@ def affine_plane(q: int) -> Int[np.ndarray, "classes {q} {q}"]:
     """
     GaloisField(q)
     return net(q, q).classes()
+
+
+def affine_lines(m: int, q: int) -> Schedule:
+    """All lines of AG(m, q): N = q^m, B = q, (q^m - 1) / (q - 1) parallel classes, a 2-design with lambda = 1.
+
+    The first q^(m - 1) classes are lines that meet each of q parallel hyperplanes, `rows`, in one point: a `net`
+    over the field of q^(m - 1) elements. Those inside the hyperplanes follow, in parallel.
+
+    Raises:
+        ValueError: if q is no prime power or m < 1.
+    """
+    if m < 1:
+        raise ValueError(f"an affine space needs at least m = 1 dimensions, received {m}")
+    GaloisField(q)
+    return replace(net(q, q ** (m - 1)), name=f"lines of AG({m}, {q})")
 
 
 def net(batch_size: int, n_batches: int) -> Schedule:

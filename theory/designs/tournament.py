@@ -39,7 +39,7 @@ def tournament(n: int) -> Schedule:
         games = tournament_round(players, number)
         return games[(games < n).all(1)]
 
-    return Schedule(n, 2, n // 2, players - 1, "2-design", "round robin", pairs)
+    return Schedule(n, 2, n // 2, players - 1, "2-design", "round robin", pairs, in_turn=n % 2 == 1)
 
 
 def tournament_round(n: int, i: int) -> Batches:

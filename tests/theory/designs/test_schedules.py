@@ -1,4 +1,4 @@
-"""Designs are checked by counting pairs, fields by their axioms, the theorem by minimising."""
+"""Schedules are checked by counting pairs, the theorem by minimising."""
 
 import numpy as np
 import pytest
@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 from losses import clip, clip_sum
 from theory import optimum
 from theory.designs import (
-    GaloisField,
     affine_plane,
     hyperplanes,
     net,
     pair_coverage,
     partial_design,
-    prime_power,
     round_robin,
     schedule,
 )
@@ -47,37 +45,14 @@ def check_classes(made):
     counted = pair_coverage(np.searchsorted(used, classes), len(used))
     if made.status == "2-design":
         assert counted.is_design
-    if made.status == "no pair twice":
+    elif made.status == "no pair twice":
         assert counted.most == 1
+        assert not counted.is_design
+    else:
+        assert counted.most > 1
+        assert not counted.is_design
+    assert len(used) == made.n_used
     return classes, counted
-
-
-# ---- fields
-
-
-def test_prime_powers():
-    assert [q for q in range(30) if prime_power(q)] == [2, 3, 4, 5, 7, 8, 9, 11, 13, 16, 17, 19, 23, 25, 27, 29]
-    assert (prime_power(3125), prime_power(12), prime_power(1)) == ((5, 5), None, None)
-    assert prime_factors(360) == [(2, 3), (3, 2), (5, 1)]
-    with pytest.raises(ValueError, match=r"prime power of elements, received 6"):
-        GaloisField(6)
-
-
-@pytest.mark.parametrize("q", [2, 3, 4, 5, 7, 8, 9, 16, 25, 27, 32])
-def test_a_field_is_a_field(q):
-    field, x = GaloisField(q), np.arange(q)
-    plus, times = field.add(x[:, None], x), field.multiply(x[:, None], x)
-    a, b, c = np.random.default_rng(0).integers(0, q, (3, 200))
-    for table, neutral, rest in ((plus, 0, x), (times, 1, x[1:])):
-        assert np.array_equal(table, table.T)
-        assert np.array_equal(table[neutral], x)
-        assert np.array_equal(table[table[a, b], c], table[a, table[b, c]])
-        # Every row is a permutation: there are inverses.
-        assert np.array_equal(np.sort(table[rest][:, rest], axis=1), np.tile(rest, (len(rest), 1)))
-    assert np.array_equal(times[a, plus[b, c]], plus[times[a, b], times[a, c]])
-
-
-# ---- designs
 
 
 @pytest.mark.parametrize("q", [2, 3, 4, 5, 7, 8, 9])
@@ -118,7 +93,7 @@ def test_hyperplanes_are_2_designs(q, k):
 @pytest.mark.parametrize(("n", "size"), [(27, 3), (64, 4), (81, 3), (64, 8), (512, 8)])
 def test_nets_inside_rows_complete_affine_spaces(n, size):
     made = schedule(n, size)
-    assert (made.name, made.status, made.n_classes) == ("net", "2-design", (n - 1) // (size - 1))
+    assert (made.name[:8], made.status, made.n_classes) == ("lines of", "2-design", (n - 1) // (size - 1))
     check_classes(made)
 
 
@@ -143,8 +118,43 @@ def test_how_many_classes_nets_have():
     assert [differences(m, size).classes for size, m in sizes] == [8, 3125, 499, 72, 9, 5, 1]
 
 
-@given(n=st.integers(2, 150), data=st.data())
-@settings(max_examples=60, deadline=None)
+@pytest.mark.slow
+@pytest.mark.parametrize("n", range(2, 61))
+def test_the_status_is_what_counting_says(n):
+    for size in range(2, n + 1):
+        made = schedule(n, size)
+        _, counted = check_classes(made)
+        if made.status == "2-design":
+            assert made.meetings == counted.least
+
+
+@pytest.mark.parametrize("n", range(2, 25))
+def test_the_status_is_what_counting_says_of_few_points(n):
+    test_the_status_is_what_counting_says(n)
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "n_classes", "meetings", "left_out"),
+    [(15, 3, 7, 1, 0), (33, 3, 16, 1, 0), (28, 4, 9, 1, 0), (8, 4, 7, 3, 0), (12, 6, 11, 5, 0), (32, 4, 31, 3, 0),
+     (55, 5, 27, 2, 0), (24, 4, 23, 3, 0),  # resolvable
+     (13, 3, 13, 2, 1), (17, 4, 17, 3, 1), (21, 4, 21, 3, 1), (9, 2, 9, 1, 1),  # each point left out in turn
+     (7, 4, 7, 2, 3), (13, 9, 13, 6, 4), (10, 9, 10, 8, 1),  # one batch is a class
+     (16, 3, 16, 2, 1), (17, 3, 7, 1, 2), (30, 14, 27, 13, 2)],
+)  # fmt: skip
+def test_which_2_designs_are_played(n, size, n_classes, meetings, left_out):
+    made = schedule(n, size)
+    check_classes(made)
+    assert made.status == "2-design"
+    assert (made.n_classes, made.meetings, made.left_out) == (n_classes, meetings, left_out)
+
+
+def test_a_long_cycle_is_not_played_if_pairs_repeat_before_others_meet():
+    assert schedule(65_537, 64).status == "no pair twice"  # not 65537 classes with lambda = 63
+    assert schedule(4096, 2048).n_classes == 4095  # hyperplanes: any two classes are as different as they can be
+
+
+@given(n=st.integers(2, 100), data=st.data())
+@settings(max_examples=20, deadline=None)
 def test_any_size_has_a_schedule(n, data):
     size = data.draw(st.integers(2, n), label="batch_size")
     made = schedule(n, size)

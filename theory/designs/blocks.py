@@ -1,0 +1,168 @@
+"""2-designs that need not fall into epochs: Steiner triples, lines of projective spaces, complements, all batches.
+
+References:
+    Bose, 1939, Ann. Eugenics 9. Skolem, 1958, "Some remarks on the triple systems of Steiner", Math. Scand. 6.
+    Beth, Jungnickel, Lenz, 1999, "Design theory", Ch. I and VIII.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from theory.designs.cyclotomy import cyclotomy
+from theory.designs.families import known_families
+from theory.designs.galois import prime_power
+from theory.designs.nets import Batches, Schedule
+from theory.designs.resolvable import balanced_schedules
+
+_LISTED = 2**27
+"""Numbers that a list of batches may have: 1 GiB."""
+
+
+@dataclass(frozen=True, eq=False)
+class BlockDesign:
+    """Batches of B of N points in which every pair meets equally often.
+
+    Attributes:
+        n_points: N.
+        batch_size: B.
+        n_batches: how many.
+        name: the construction.
+        resolvable: whether the batches, in their order, fall into partitions of the points.
+        make: lists them.
+        schedule: the classes of a resolvable one, and of one whose classes leave out a point in turn.
+    """
+
+    n_points: int
+    batch_size: int
+    n_batches: int
+    name: str
+    resolvable: bool
+    make: Callable[[], Batches]
+    schedule: Schedule | None = None
+
+    @property
+    def meetings(self) -> int:
+        """How often every pair meets: lambda."""
+        return self.n_batches * self.batch_size * (self.batch_size - 1) // (self.n_points * (self.n_points - 1))
+
+    def batches(self) -> Batches:
+        """All batches.
+
+        Raises:
+            ValueError: if they are too many to list.
+        """
+        if self.n_batches * self.batch_size > _LISTED:
+            raise ValueError(
+                f"a list of batches must have at most {_LISTED} numbers, received {self.n_batches} batches of "
+                f"{self.batch_size}; take the classes of `schedule` one at a time, or a smaller N"
+            )
+        return self.make()
+
+
+def known_designs(n: int, batch_size: int) -> list[BlockDesign]:
+    """All 2-designs of these sizes that can be built here, the smallest first and resolvable before others.
+
+    The last one is all C(N, B) batches.
+    """
+    N, B = n, batch_size
+    found = [_of_schedule(some) for some in balanced_schedules(N, B)] if B < N else []
+    if 2 < B < N:
+        for family in known_families(N, B):
+            size = N * len(family.blocks)
+            found.append(BlockDesign(N, B, size, family.name, resolvable=False, make=family.batches))
+        found += [some for some in (steiner_triples(N) if B == 3 else None, projective_lines(N, B)) if some]
+    if B == N - 1:
+        every = lambda: (np.arange(N)[:, None] + np.arange(1, N)) % N  # noqa: E731
+        found.append(BlockDesign(N, B, N, "all points but one", resolvable=False, make=every))
+    elif N < 2 * B and B < N:
+        found += [_complement(some) for some in known_designs(N, N - B)[:1]]
+    found.append(_all_batches(N, B))
+    return sorted(found, key=lambda some: (some.n_batches, not some.resolvable))
+
+
+def steiner_triples(n: int) -> BlockDesign | None:
+    """N = 1 or 3 modulo 6 points in N (N - 1) / 6 triples, lambda = 1; None for other N.
+
+    Points are three copies of Z_m; triples {(x, i), (y, i), (x o y, i + 1)} for x < y and the copies i modulo 3.
+
+    * N = 6 t + 3, m = 2 t + 1 (Bose): x o y = (x + y) / 2 modulo m, with triples {(x, 0), (x, 1), (x, 2)}. The
+      point (x, i) meets (z, i + 1), z != x, once as x o y = z determines y, and y != x.
+    * N = 6 t + 1, m = 2 t (Skolem), one point more, infinity: x o y = h(x + y) with h(2 j) = j and h(2 j + 1) = t +
+      j, so that x o x = x for x < t, and x - t for the others: triples {(x, 0), (x, 1), (x, 2)} for x < t, and
+      {infinity, (x + t, i), (x, i + 1)}.
+    """
+    if n < 7 or n % 6 not in (1, 3):
+        return None
+
+    def make() -> Batches:
+        m, t = n // 3, n // 6
+        x, y = np.triu_indices(m, 1)
+        total = (x + y) % m
+        z = total * (t + 1) % m if n % 6 == 3 else np.where(total % 2 == 0, total // 2, t + total // 2)
+        copies = [np.stack([i * m + x, i * m + y, (i + 1) % 3 * m + z], axis=1) for i in range(3)]
+        upright = np.arange(m if n % 6 == 3 else t)[:, None] + m * np.arange(3)
+        if n % 6 == 1:
+            low = np.arange(t)
+            far = [np.stack([np.full(t, n - 1), i * m + t + low, (i + 1) % 3 * m + low], 1) for i in range(3)]
+            copies += far
+        return np.concatenate([upright, *copies])
+
+    return BlockDesign(n, 3, n * (n - 1) // 6, "Steiner triples", resolvable=False, make=make)
+
+
+def projective_lines(n: int, batch_size: int) -> BlockDesign | None:
+    """The lines of PG(m, q), N = (q^(m + 1) - 1) / (q - 1), B = q + 1, lambda = 1; None for other sizes.
+
+    Points are the powers x^i, i < N, of a generator of the field of q^(m + 1) elements; the line of 1 and x^i has
+    the elements c + x^i and 1, c in the field of q elements, up to multiples, and adding to all i moves lines.
+    """
+    q, m = batch_size - 1, 1
+    if prime_power(q) is None:
+        return None
+    while (q ** (m + 1) - 1) // (q - 1) < n:
+        m += 1
+    if m < 2 or (q ** (m + 1) - 1) // (q - 1) != n or q ** (m + 1) > 2**20:
+        return None
+
+    def make() -> Batches:
+        group, met, lines = cyclotomy(q ** (m + 1)), np.zeros(n, dtype=bool), list[Batches]()
+        scalars = np.append(0, group.power(np.arange(q - 1) * n))
+        for i in range(1, n):
+            if not met[i]:
+                line = np.append(0, group.logs[group.field.add(scalars, group.power(i))] % n)
+                met[line] = True
+                lines.append((line + np.arange(n)[:, None]) % n)
+                met[(line[:, None] - line) % n] = True  # the translates through 0
+        return np.unique(np.sort(np.concatenate(lines), axis=1), axis=0)
+
+    size = n * (n - 1) // (batch_size * (batch_size - 1))
+    return BlockDesign(n, batch_size, size, f"lines of PG({m}, {q})", resolvable=False, make=make)
+
+
+def _of_schedule(some: Schedule) -> BlockDesign:
+    size = some.n_classes * some.n_batches
+    make = lambda: some.classes().reshape(-1, some.batch_size)  # noqa: E731
+    return BlockDesign(some.n_points, some.batch_size, size, some.name, not some.left_out, make, some)
+
+
+def _complement(design: BlockDesign) -> BlockDesign:
+    """What the batches leave out: pairs are missed by b - 2 r + lambda of them."""
+    N, B = design.n_points, design.n_points - design.batch_size
+
+    def make() -> Batches:
+        left = np.ones((design.n_batches, N), dtype=bool)
+        np.put_along_axis(left, design.batches(), values=False, axis=1)
+        return np.nonzero(left)[1].reshape(-1, B)
+
+    return BlockDesign(N, B, design.n_batches, f"complement of {design.name}", resolvable=False, make=make)
+
+
+@lru_cache(maxsize=64)
+def _all_batches(N: int, B: int) -> BlockDesign:
+    make = lambda: np.array(list(combinations(range(N), B)))  # noqa: E731
+    return BlockDesign(N, B, comb(N, B), f"all {B}-subsets", resolvable=B == N, make=make)
