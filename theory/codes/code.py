@@ -1,12 +1,13 @@
 """What a spherical code is: points on a sphere known by the cosines between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
+from theory.codes.exact import QuadraticNumber, Rational, exact
 from theory.potentials import Potential
 
 _GRAM = 8192
@@ -28,6 +29,7 @@ class Code:
             among all N points of the sphere.
         source: where that is proved (or refuted).
         make: builds the coordinates.
+        exact: the similarities with exact cosines; None where these are not in Q(sqrt 5) (most regular polygons).
     """
 
     name: str
@@ -38,6 +40,7 @@ class Code:
     universally_optimal: bool
     source: str
     make: Callable[[], Float[np.ndarray, "n dim"]] = field(repr=False)
+    exact: tuple[tuple[QuadraticNumber, int], ...] | None = field(default=None, repr=False)
 
     @cached_property
     def coordinates(self) -> Float[np.ndarray, "n dim"]:
@@ -64,3 +67,28 @@ class Code:
         """The potential of all other points at one of them, sum_j h(x_i.x_j): that of the N points over N."""
         cosines, counts = np.array(self.similarities).T
         return float(counts @ potential(cosines))
+
+
+def exact_code(
+    name: str,
+    dim: int,
+    similarities: Sequence[tuple[QuadraticNumber | Rational, int]],
+    strength: int,
+    source: str,
+    make: Callable[[], Float[np.ndarray, "n dim"]],
+    *,
+    universally_optimal: bool = True,
+) -> Code:
+    """A code from its exact cosines with their multiplicities, in any order: N is one more than these add up to."""
+    ordered = tuple(sorted((exact(cosine), count) for cosine, count in similarities))
+    return Code(
+        name=name,
+        dim=dim,
+        n_points=1 + sum(count for _, count in ordered),
+        similarities=tuple((float(cosine), count) for cosine, count in ordered),
+        strength=strength,
+        universally_optimal=universally_optimal,
+        source=source,
+        make=make,
+        exact=ordered,
+    )
