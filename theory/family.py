@@ -76,6 +76,19 @@ def member(loss: str) -> Member:
     return FAMILY[loss]
 
 
+def check_temperature(temperature: float) -> None:
+    """Check that tau is positive and finite.
+
+    Raises:
+        ValueError: if not.
+    """
+    if not (temperature > 0 and math.isfinite(temperature)):
+        raise ValueError(
+            f"temperature must be positive and finite, received {temperature}; "
+            "typical values lie between 0.01 and 1"
+        )
+
+
 def value_at_equal_views(loss: str, others: Sequence[tuple[int, float]], temperature: float) -> float:
     """A loss at u = v, where every anchor sees the same similarities: ``l log(1 + m xi)`` or ``l log(m xi)``.
 
@@ -94,11 +107,7 @@ def value_at_equal_views(loss: str, others: Sequence[tuple[int, float]], tempera
         ValueError: if tau is not positive or the loss is not known.
     """
     kind = member(loss)
-    if not (temperature > 0 and math.isfinite(temperature)):
-        raise ValueError(
-            f"temperature must be positive and finite, received {temperature}; "
-            "typical values lie between 0.01 and 1"
-        )
+    check_temperature(temperature)
     nearest = max(similarity for count, similarity in others if count)
     terms = sum(count * math.exp((similarity - nearest) / temperature) for count, similarity in others if count)
     largest = (nearest - 1) / temperature

@@ -1,96 +1,120 @@
 """What is known about the smallest value of a loss, for every loss, N, d, B and temperature: `optimum`.
 
-`optima` proves the closed forms; this is where one looks them up.
+| loss                     | proved minimum                                   | otherwise                         |
+|--------------------------|--------------------------------------------------|-----------------------------------|
+| log-sum-exp family       | simplex ETF for N <= d + 1; d = 1; N = 2 d if    | a candidate, conjectured or       |
+|                          | symmetric and antipodal; log xi at B = 2;        | refuted, or the simplex bound     |
+|                          | log(1 + xi) at universally optimal codes, B = N  |                                   |
+| `kcl`, `align_uniform`   | every universally optimal code; d = 1            | linear-programming bound          |
+| `spectral_contrastive`   | everywhere: orthonormal rows, or a tight frame   |                                   |
+| `supcon`, equal classes  | simplex of the classes, C <= d + 1               | the same as a bound               |
+| `siglip`, `nce`          | double-constant embedding, d >= N, or its ends   | the same as a bound               |
+
+The proofs are in `optima`, `certificates.chord`, `kernel_sums`, `supervised` and `sigmoid`; this is where one looks
+them up.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
-from jaxtyping import Float
+from theory.entry import Optimum, check_sizes
+from theory.family import check_temperature
+from theory.kernel_sums import align_uniform_optimum, kcl_optimum, spectral_contrastive_optimum
+from theory.log_sums import all_batches, closeness, log_sum_exp_optimum
+from theory.search import SearchResult, search
+from theory.settings import chosen_settings
+from theory.sigmoid import nce_optimum, sigmoid_optimum
+from theory.supervised import supcon_optimum
 
-from theory.codes.frames import cross_polytope, simplex_etf
-from theory.family import member
-from theory.optima import cross_polytope_value, simplex_etf_value
+__all__ = ["Optimum", "optimum"]
 
-Status = Literal["proved", "proved_if_symmetric_antipodal", "lower_bound", "conjectured", "refuted"]
-Views = tuple[Float[np.ndarray, "n dim"], Float[np.ndarray, "n dim"]]
-
-
-@dataclass(frozen=True)
-class Optimum:
-    """What is known about the smallest value of a loss.
-
-    Attributes:
-        value: `proved`: the minimum. `proved_if_symmetric_antipodal`: the minimum among embeddings with u = v in
-            which every point has an antipode. `lower_bound`: what no unit embeddings go below, and none need
-            reach. `conjectured` and `refuted`: the smallest value that is known to be attained. In nats.
-        status: how far it is known. `refuted` says that the natural candidate (named in `note`) is not optimal.
-        configuration: name of a point set that attains the value; None for a mere lower bound, and where only
-            point sets without a name attain it.
-        source: theorem and work, or by what search.
-        lower_bound: what no unit embeddings go below; equal to the value where that is proved.
-        note: conditions and counterexamples, in a sentence.
-        make: builds embeddings (u, v) that attain the value; None where none are known.
-    """
-
-    value: float
-    status: Status
-    configuration: str | None
-    source: str
-    lower_bound: float
-    note: str = ""
-    make: Callable[[], Views] | None = field(default=None, repr=False, compare=False)
-
-    def embeddings(self) -> Views:
-        """Unit embeddings (u, v) that attain the value.
-
-        Raises:
-            ValueError: if none are known.
-        """
-        if self.make is None:
-            raise ValueError(
-                f"no embeddings are known to attain this {self.status.replace('_', ' ')}, {self.value}"
-            )
-        return self.make()
-
-    def gram(self) -> Float[np.ndarray, "n n"]:
-        """The similarities U V^T of `embeddings`; errors as there."""
-        u, v = self.embeddings()
-        return u @ v.T
+_FLATNCE = "training with it follows the gradient of dcl: where that settles, optimum('dcl', ...) says"
 
 
 def optimum(
-    loss: str, n_pairs: int, dim: int, batch_size: int | None = None, temperature: float = 1.0, **settings: Any
+    loss: str,
+    n_pairs: int,
+    dim: int,
+    batch_size: int | None = None,
+    temperature: float = 1.0,
+    *,
+    starts: int = 0,
+    seed: int = 0,
+    **settings: Any,
 ) -> Optimum:
-    """The smallest value of a loss over unit embeddings u, v of n_pairs pairs in dim dimensions."""
-    assert not settings
-    if dim < 1:
-        raise ValueError(f"dim must be at least 1, received {dim}; pass the embedding dimension")
-    bound = simplex_etf_value(n_pairs, batch_size, loss=loss, temperature=temperature)
-    if n_pairs <= dim + 1:
-        source = "Cho et al. 2024, Thm 4, arXiv 2307.05906; Lee et al. 2025, Thm 5.1, arXiv 2506.09781"
-        return Optimum(bound, "proved", "simplex_etf", source, bound, make=_twice(simplex_etf, n_pairs, dim))
-    linear = batch_size == 2 and not member(loss).positive_in_denominator
-    if linear and (dim >= 2 or n_pairs % 2 == 0):
-        source = "equality in the simplex bound of Lee et al. 2025, Thm 5.1, arXiv 2506.09781, for B = 2"
-        name = "cross_polytope" if n_pairs == 2 * dim else None
-        return Optimum(bound, "proved", name, source, bound)
-    if n_pairs == 2 * dim:
-        value = cross_polytope_value(n_pairs, batch_size, loss=loss, temperature=temperature)
-        source = "proof in cross_polytope_value, after Cho et al. 2024, Thm 4, arXiv 2307.05906"
-        make = _twice(cross_polytope, n_pairs, dim)
-        return Optimum(value, "proved_if_symmetric_antipodal", "cross_polytope", source, bound, make=make)
-    source = "simplex bound: Lee et al. 2025, Thm 5.1, arXiv 2506.09781"
-    return Optimum(bound, "lower_bound", None, source, bound)
+    """The smallest value of a loss over unit embeddings u, v of n_pairs pairs in dim dimensions.
+
+    Args:
+        loss: a name in `theory.settings`: the log-sum-exp family (`LOSS_NAMES`), `kcl`, `align_uniform`,
+            `spectral_contrastive`, `supcon`, `siglip`, `nce`.
+        n_pairs: N, at least 2.
+        dim: d, at least 1.
+        batch_size: B: the mean over all C(N, B) batches is minimised; None for the full batch.
+        temperature: tau > 0; `kcl`, `align_uniform` and `spectral_contrastive` have none and take no notice.
+        starts: where no minimum is proved, search from this many random starts too (`search`, d >= 2).
+        seed: of these starts.
+        **settings: those of the loss: kernel, parameter, gamma; alpha, t, weight; n_classes, base_temperature;
+            bias; log_noise.
+
+    Returns:
+        Value, status, source and, where known, embeddings.
+
+    Raises:
+        ValueError: if the loss has no entry (the message says why), a setting is not one of its own, or a size, the
+            temperature or a setting is out of range; or if starts are asked for with more than 20,000 batches.
+
+    Cost: milliseconds; up to a second for the linear program of `kcl`, and where candidates are compared. With
+        starts, that of `search`.
+    """
+    chosen = chosen_settings(loss, settings)
+    size = check_sizes(n_pairs, batch_size, dim)
+    check_temperature(temperature)
+    if starts < 0:
+        raise ValueError(f"starts must not be negative, received {starts}; 0 is no search")
+    batches = all_batches(n_pairs, size) if starts and size < n_pairs else None
+    entry = _entry(loss, n_pairs, dim, batch_size, temperature, chosen)
+    if loss == "flatnce":
+        entry = replace(entry, note=f"{entry.note}; {_FLATNCE}" if entry.note else _FLATNCE)
+    if starts == 0 or dim == 1 or entry.status == "proved":
+        return entry
+    found = search(
+        loss, n_pairs, dim, batches=batches, temperature=temperature, starts=starts, seed=seed, **settings
+    )
+    return _searched(entry, found, closeness(loss, entry.value), f"{starts} starts of L-BFGS, seed {seed}")
 
 
-def _twice(points: Callable[[int, int], Float[np.ndarray, "n dim"]], n: int, dim: int) -> Callable[[], Views]:
-    """A maker of u = v."""
+def _entry(
+    loss: str, n_pairs: int, dim: int, batch_size: int | None, temperature: float, chosen: dict[str, Any]
+) -> Optimum:
+    match loss:
+        case "kcl":
+            return kcl_optimum(n_pairs, dim, batch_size, **chosen)
+        case "align_uniform":
+            return align_uniform_optimum(n_pairs, dim, batch_size, **chosen)
+        case "spectral_contrastive":
+            return spectral_contrastive_optimum(n_pairs, dim, batch_size)
+        case "supcon":
+            return supcon_optimum(n_pairs, dim, batch_size, temperature, **chosen)
+        case "siglip":
+            return sigmoid_optimum(n_pairs, dim, batch_size, temperature, **chosen)
+        case "nce":
+            return nce_optimum(n_pairs, dim, batch_size, temperature, **chosen)
+        case _:
+            return log_sum_exp_optimum(loss, n_pairs, dim, batch_size, temperature)
 
-    def make() -> Views:
-        u = points(n, dim)
-        return u, u.copy()
 
-    return make
+def _searched(entry: Optimum, found: SearchResult, closeness: float, how: str) -> Optimum:
+    """The entry after a search: confirmed, undercut, or for a bound the first value that is attained."""
+    u, v = found.u, found.v
+    if entry.status == "lower_bound":
+        source = f"best of {how}: a search, no proof; bound: {entry.source}"
+        status, note = "conjectured", f"{found.n_best} of the starts led to it"
+    elif found.value < entry.value - closeness:
+        source = f"best of {how}, lower than what is natural; bound: that of {entry.source}"
+        status, note = (
+            "refuted",
+            f"{entry.configuration or 'what else was tried'} has {entry.value:.6g}; {entry.note}",
+        )
+    else:
+        return replace(entry, source=f"{entry.source}; nothing lower in {how}")
+    return Optimum(found.value, status, None, source, entry.lower_bound, note, lambda: (u.copy(), v.copy()))

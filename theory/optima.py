@@ -9,6 +9,7 @@ are in nats; those of ``log xi`` are negative at small tau, where their size is 
 
 from typing import NamedTuple
 
+from theory.entry import check_sizes
 from theory.family import value_at_equal_views
 
 
@@ -68,7 +69,7 @@ def simplex_etf_value(
         Lee et al., 2025, Theorem 5.1, arXiv 2506.09781. Cho et al., 2024, Theorem 4,
         arXiv 2307.05906 (tau = 1, `clip_sum`).
     """
-    B, N = _check_sizes(n_pairs, batch_size), n_pairs
+    B, N = check_sizes(n_pairs, batch_size), n_pairs
     return value_at_equal_views(loss, [(B - 1, -1 / (N - 1))], temperature)
 
 
@@ -101,7 +102,7 @@ def cross_polytope_value(
     References:
         Cho et al., 2024, Theorem 4, arXiv 2307.05906 (tau = 1, `clip_sum`, N = 2 d).
     """
-    B, N = _check_sizes(n_pairs, batch_size), n_pairs
+    B, N = check_sizes(n_pairs, batch_size), n_pairs
     if N % 2:
         raise ValueError(
             f"n_pairs must be even for a cross-polytope, received {N}; its points come in antipodal pairs"
@@ -148,7 +149,7 @@ def fixed_partition_range(
         over the same set of embeddings). Cirtoaje, 2007, "The equal variable method", J. Inequal.
         Pure Appl. Math. 8(1), 15.
     """
-    B, N = _check_sizes(n_pairs, batch_size), n_pairs
+    B, N = check_sizes(n_pairs, batch_size), n_pairs
     if N % B:
         raise ValueError(
             f"batch_size must divide n_pairs, received {B} and {N}; a partition has batches of equal size"
@@ -160,17 +161,3 @@ def fixed_partition_range(
         best=value_at_equal_views(loss, [inside, orthogonal], temperature),
         worst=value_at_equal_views(loss, [inside, *coinciding], temperature),
     )
-
-
-def _check_sizes(n_pairs: int, batch_size: int | None) -> int:
-    """The batch size in use, after checking both sizes."""
-    if n_pairs < 2:
-        raise ValueError(f"n_pairs must be at least 2, received {n_pairs}; one pair has no negative")
-    if batch_size is None:
-        return n_pairs
-    if not 2 <= batch_size <= n_pairs:
-        raise ValueError(
-            f"batch_size must lie between 2 and n_pairs = {n_pairs}, received {batch_size}; "
-            "leave it out for the full batch"
-        )
-    return batch_size
