@@ -2,8 +2,9 @@
 
 Pure float64 functions of numpy arrays and sizes; no learning and no files.
 
-* `ledger`: `optimum`, the smallest value of a loss, how far it is proved, and what attains it.
-* `optima`, `family`: closed forms with their proofs, and the losses that they are for.
+* `ledger`: `optimum`, the smallest value of a loss, how far it is proved, and what attains it; `certify`, how far
+  given embeddings can be from it; `search`, the smallest value from many starts.
+* `formulas`: losses in numpy, closed forms with their proofs.
 * `codes`: the point sets, as exact cosines and as coordinates: simplex ETF, cross-polytope, sharp codes.
 * `certificates`: lower bounds that can be checked, and what they say of given embeddings.
 * `designs`: which pairs meet in which batch: schedules that suffice for the full-batch optimum.
@@ -28,16 +29,25 @@ from theory.distance import (
     distance_to_optimum,
     distance_to_simplex_etf,
 )
-from theory.family import LOSS_NAMES
-from theory.ledger import Optimum, optimum
-from theory.optima import FixedPartitionRange, cross_polytope_value, fixed_partition_range, simplex_etf_value
+from theory.formulas.family import LOSS_NAMES
+from theory.formulas.optima import (
+    FixedPartitionRange,
+    cross_polytope_value,
+    fixed_partition_range,
+    simplex_etf_value,
+)
+from theory.ledger import COUNTEREXAMPLES, Certificate, Optimum, SearchResult, certify, optimum, search
 
 __all__ = [
     "CONFIGURATIONS",
+    "COUNTEREXAMPLES",
     "LOSS_NAMES",
+    "Certificate",
     "FixedPartitionRange",
     "Optimum",
+    "SearchResult",
     "aligned_gram",
+    "certify",
     "cross_polytope",
     "cross_polytope_gram",
     "cross_polytope_pairing",
@@ -47,6 +57,7 @@ __all__ = [
     "distance_to_simplex_etf",
     "fixed_partition_range",
     "optimum",
+    "search",
     "simplex_etf",
     "simplex_etf_gram",
     "simplex_etf_value",

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from theory.formulas.settings import SETTINGS
 from theory.report import answer, listing
-from theory.settings import SETTINGS
 
 _DESCRIPTION = """What is optimal, who proved it, and which batches suffice.
 

@@ -14,8 +14,6 @@ from scipy.special import ive
 
 from theory import LOSS_NAMES, cross_polytope, simplex_etf, simplex_etf_value
 from theory.bounds import (
-    COVERED,
-    aligned_bound,
     finite_range,
     hardest_batch_speedup,
     log_uniform_mean,
@@ -26,8 +24,9 @@ from theory.bounds import (
     weak_convexity,
 )
 from theory.certificates.linear_program import energy_bound
+from theory.certificates.logarithms import COVERED, loss_bound
 from theory.codes import find_code
-from theory.potentials import Exponential
+from theory.formulas.potentials import Exponential
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -64,7 +63,7 @@ def aligned_info_nce(raw, n, temperature):
 def test_universally_optimal_codes_minimise_aligned_infonce(n, d, temperature):
     """The bound from the code's own energy is met by the code and by no descent from random starts undercut."""
     code = known_code(n, d)
-    bound = aligned_bound(code.energy(Exponential(temperature)))
+    bound = loss_bound(code.energy(Exponential(temperature)))
     assert aligned_info_nce(code.coordinates, n, temperature)[0] == pytest.approx(bound, abs=1e-12)
     rng = np.random.default_rng(n)
     found = [
@@ -79,7 +78,7 @@ def test_universally_optimal_codes_minimise_aligned_infonce(n, d, temperature):
 def test_any_energy_bound_bounds_aligned_losses(n, d, temperature):
     energy = energy_bound(Exponential(temperature), n, d).value
     for loss in ("info_nce", "clip_sum", "nt_xent"):
-        bound = aligned_bound(energy, loss)
+        bound = loss_bound(energy, loss)
         best = min(getattr(reference, loss)(u, u, temperature) for u in units(np.random.default_rng(0), 5, n, d))
         assert simplex_etf_value(n, loss=loss, temperature=temperature) <= bound + 1e-9
         assert bound <= best
@@ -103,16 +102,16 @@ def test_without_the_positive_in_the_denominator_the_statement_is_false():
     energy = known_code(7, 2).energy(Exponential(0.1))
     assert reference.dhel_anchor(u, u, 0.1) == pytest.approx(-3.0990, abs=1e-4)
     assert reference.dhel_anchor(u, u, 0.1) < math.log(energy)
-    assert reference.info_nce(u, u, 0.1) > aligned_bound(energy)
+    assert reference.info_nce(u, u, 0.1) > loss_bound(energy)
 
 
 @pytest.mark.parametrize("loss", [name for name in LOSS_NAMES if name not in COVERED])
 def test_losses_that_are_not_covered_are_refused(loss):
     with pytest.raises(ValueError, match="only the simplex bound is known"):
-        aligned_bound(1.0, loss)
+        loss_bound(1.0, loss)
     with pytest.raises(ValueError, match="energy must be finite"):
-        aligned_bound(math.inf)
-    assert aligned_bound(-1.0) == 0
+        loss_bound(math.inf)
+    assert loss_bound(-1.0) == 0
 
 
 # ---- many pairs
@@ -170,7 +169,7 @@ def test_the_simplex_lies_in_the_range_of_finitely_many_pairs(dim, temperature):
 @pytest.mark.parametrize("n", [3, 8, 50, 1000])
 def test_polygons_lie_in_the_range_which_closes_with_more_pairs(n):
     lower, upper = finite_range(n, 2, 0.2)
-    polygon = aligned_bound(known_code(n, 2).energy(Exponential(0.2)))
+    polygon = loss_bound(known_code(n, 2).energy(Exponential(0.2)))
     assert lower - 1e-12 <= polygon <= upper
     assert upper - lower <= math.exp(-population_limit(2, 0.2)) / n
     if n >= 50:
@@ -326,14 +325,14 @@ def test_cross_polytopes_are_optimal_for_equal_views_in_every_dimension():
         u = cross_polytope(2 * d, d)
         energy = math.exp(-2 / 0.3) + (2 * d - 2) * math.exp(-1 / 0.3)
         assert energy_bound(Exponential(0.3), 2 * d, d).value == pytest.approx(energy, rel=1e-5)
-        assert aligned_info_nce(u, 2 * d, 0.3)[0] == pytest.approx(aligned_bound(energy), rel=1e-12)
+        assert aligned_info_nce(u, 2 * d, 0.3)[0] == pytest.approx(loss_bound(energy), rel=1e-12)
 
 
 def test_the_simplex_bound_is_the_bound_of_its_energy():
     u = simplex_etf(6, 7)
     energy = known_code(6, 7).energy(Exponential(0.4))
     for loss in COVERED:
-        assert aligned_bound(energy, loss) == pytest.approx(
+        assert loss_bound(energy, loss) == pytest.approx(
             simplex_etf_value(6, loss=loss, temperature=0.4), rel=1e-12
         )
-    assert aligned_info_nce(u, 6, 0.4)[0] == pytest.approx(aligned_bound(energy), rel=1e-12)
+    assert aligned_info_nce(u, 6, 0.4)[0] == pytest.approx(loss_bound(energy), rel=1e-12)

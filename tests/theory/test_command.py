@@ -11,8 +11,8 @@ import pytest
 from theory import LOSS_NAMES, fixed_partition_range, optimum
 from theory.codes import CODES
 from theory.command import Question, main, respond
+from theory.formulas.settings import SETTINGS
 from theory.report.tables import number, table
-from theory.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 

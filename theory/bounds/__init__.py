@@ -4,12 +4,10 @@
 * `partitions`: what the optimum of one fixed partition leaves open.
 * `coverage`: numbers of batches, and how many pairs meet in partitions, shuffles and designs.
 * `subsets`: the mean over all batches of a size against the full batch, and the information that it certifies.
-* `aligned`: bounds of energies as bounds of InfoNCE with u = v.
 * `population`: the limit of infinitely many pairs.
 * `ordered_sgd`: what choosing the batches of largest loss minimises, and how fast.
 """
 
-from theory.bounds.aligned import COVERED, aligned_bound
 from theory.bounds.coverage import (
     ExpectedShuffles,
     ShuffledCoverage,
@@ -42,7 +40,6 @@ from theory.bounds.population import FiniteRange, finite_range, log_uniform_mean
 from theory.bounds.subsets import AllBatches, all_batches_bounds, information_bound, information_ceiling
 
 __all__ = [
-    "COVERED",
     "AllBatches",
     "ExpectedShuffles",
     "FiniteRange",
@@ -51,7 +48,6 @@ __all__ = [
     "ShuffledCoverage",
     "Similarities",
     "VarianceRange",
-    "aligned_bound",
     "all_batches_bounds",
     "check_fixed_partition",
     "count_batches",

@@ -119,8 +119,8 @@ def check_fixed_partition(
 ) -> PartitionCheck:
     """Whether embeddings are what training on one fixed partition leads to, and as far from the full optimum.
 
-    Embeddings `at_optimum` minimise the mean loss over the partition, for every loss of `theory.optima`; then mean
-    and variance are those of `fixed_partition_variance`, and any variance above 0 is a loss above that of the
+    Embeddings `at_optimum` minimise the mean loss over the partition, for every loss of `formulas.optima`; then
+    mean and variance are those of `fixed_partition_variance`, and any variance above 0 is a loss above that of the
     full batch's optimum for N <= d + 1.
 
     Args:

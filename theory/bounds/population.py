@@ -13,9 +13,9 @@ The *optimum* of N pairs comes closer. Let ``c = E e^((s - 1) / tau)``. Then for
 
     log max(1, N c)  <=  min over u = v of InfoNCE  <=  log(1 + (N - 1) c),
 
-whose ends differ by at most 1 / (N c). *Lower*: `theory.bounds.aligned`. *Upper*: the expected loss of N
+whose ends differ by at most 1 / (N c). *Lower*: `theory.certificates.logarithms`. *Upper*: the expected loss of N
 independent uniform points is E log(1 + sum_j e^((s_j - 1) / tau)), at most this by Jensen, and some points are no
-worse than the expectation. Both ends hold for free u and v, too, the lower by `theory.certificates.chord`.
+worse than the expectation. Both ends hold for free u and v, too, the lower by `theory.certificates.logarithms`.
 
 References:
     Wang and Isola, 2020, "Understanding contrastive representation learning through alignment and uniformity on the

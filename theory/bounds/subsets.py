@@ -25,8 +25,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from theory.family import member
-from theory.optima import simplex_etf_value
+from theory.formulas.family import member
+from theory.formulas.optima import simplex_etf_value
 
 Points = Float[np.ndarray, "n dim"]
 
@@ -59,7 +59,7 @@ def all_batches_bounds(
         u: unit embeddings of one view.
         v: of the other.
         batch_size: B.
-        loss: a name of `theory.family`.
+        loss: a name of `theory.formulas.family`.
         temperature: tau > 0.
 
     Returns:

@@ -55,7 +55,7 @@ from theory.codes.code import Code
 from theory.codes.exact import QuadraticNumber, exact
 from theory.codes.families import regular_polygon
 from theory.codes.polytopes import CELL_600
-from theory.potentials import Potential
+from theory.formulas.potentials import Potential
 
 _CORRECTIONS = {12: Fraction(11, 10), 13: Fraction(8, 7), 14: Fraction(6, 5)}
 """The a_k of q_k for the 600-cell."""

@@ -34,7 +34,7 @@ from scipy.optimize import linprog
 
 from theory.certificates.gegenbauer import derivative_at_one, gegenbauer, gegenbauer_derivative
 from theory.certificates.universal import check_points, levenshtein_quadrature
-from theory.potentials import Potential
+from theory.formulas.potentials import Potential
 
 _CLOSE = 1e-10
 """Violation to stop at, in units of the mean potential of a pair."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.objectives import Batches, Objective, Points
+from theory.formulas.objectives import Batches, Objective, Points
 
 LARGEST = 600
 """Variables, 2 N d, up to which a Hessian is computed."""
@@ -70,7 +70,7 @@ def local_certificate(
     Args:
         u: unit rows.
         v: unit rows of the same shape.
-        function: from `theory.objectives.objective`.
+        function: from `theory.formulas.objectives.objective`.
         batches: as there.
 
     Raises:

@@ -36,7 +36,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import eigh
 
-from theory.potentials import Potential
+from theory.formulas.potentials import Potential
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.codes.exact import QuadraticNumber, Rational, exact
-from theory.potentials import Potential
+from theory.formulas.potentials import Potential
 
 _GRAM = 8192
 """Points up to which a Gram matrix is written out (512 MiB)."""

@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float, Int
 from theory.codes.code import Code, exact_code
 from theory.codes.exact import exact
 from theory.codes.leech import SOURCE
-from theory.designs.galois import GaloisField
+from theory.galois import GaloisField
 
 
 def quadrangle_code(q: int) -> Code:

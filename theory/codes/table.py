@@ -6,7 +6,7 @@ from theory.codes.leech import LEECH_CODES
 from theory.codes.polytopes import POLYTOPE_CODES
 from theory.codes.quadrangles import quadrangle_code
 from theory.codes.roots import ROOT_CODES
-from theory.designs.galois import prime_power
+from theory.galois import prime_power
 
 CODES: tuple[Code, ...] = tuple(
     sorted(

@@ -17,10 +17,10 @@ meets equally often, so that with a = sum u, b = sum v and e_i = |u_i - v_i|^2
                    >= -N^2 + (N / 4) sum_i e_i >= -N^2,        as |a - b|^2 <= N sum_i e_i.
 
 Equality needs u = v, a = 0 and, g being strictly convex, all x_ij equal. QED. Likewise the value of the simplex
-ETF bounds every loss of `theory.optima`, at any tau > 0. That only the ETF attains
+ETF bounds every loss of `theory.formulas.optima`, at any tau > 0. That only the ETF attains
 it needs the positive in the denominator. Without it (DCL, DHEL) Jensen is strict only within an anchor and a batch,
 so that equality asks for u = v, sum u = 0 and equal x_ij for those j that share a batch with i: the ETF over all
-batches of B >= 3, but for lambda = 1 other embeddings may attain it; see `theory.optima.simplex_etf_value`.
+batches of B >= 3, but for lambda = 1 other embeddings may attain it; see `formulas.optima.simplex_etf_value`.
 
 Conversely nothing but a 2-design will do: `theory.designs.verification`, where what other batches can leave is
 bounded.
@@ -40,13 +40,13 @@ from theory.designs.conditions import FewestBatches, fewest_batches, why_no_desi
 from theory.designs.coverage import Coverage, pair_coverage
 from theory.designs.families import DifferenceFamily, difference_family
 from theory.designs.flats import flats
-from theory.designs.galois import GaloisField, prime_power
 from theory.designs.nets import Schedule, affine_lines, affine_plane, hyperplanes, net
 from theory.designs.resolvable import balanced_schedules, resolvable_design
 from theory.designs.schedules import partial_design, schedule
 from theory.designs.sufficient import Resolvable, Sufficient, resolvable, sufficient
 from theory.designs.tournament import round_robin
 from theory.designs.verification import Verification, verify
+from theory.galois import GaloisField, prime_power
 
 __all__ = [
     "BlockDesign",

@@ -15,9 +15,9 @@ import numpy as np
 
 from theory.designs.cyclotomy import cyclotomy
 from theory.designs.families import known_families
-from theory.designs.galois import prime_power
 from theory.designs.nets import Batches, Schedule
 from theory.designs.resolvable import balanced_schedules
+from theory.galois import prime_power
 
 _LISTED = 2**27
 """Numbers that a list of batches may have: 1 GiB."""

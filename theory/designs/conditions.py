@@ -22,7 +22,7 @@ References:
 from math import gcd, isqrt
 from typing import NamedTuple
 
-from theory.designs.galois import prime_factors
+from theory.galois import prime_factors
 
 
 class FewestBatches(NamedTuple):

@@ -5,7 +5,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Int
 
-from theory.designs.galois import GaloisField, prime_factors, prime_power
+from theory.galois import GaloisField, prime_factors, prime_power
 
 _PRIME, _POWER = 2**21, 2**15
 """The largest fields with tables: sums and products of a prime field are far cheaper."""

@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Int
 from typing_extensions import override
 
-from theory.designs.galois import GaloisField, prime_factors, prime_power
+from theory.galois import GaloisField, prime_factors, prime_power
 
 
 @dataclass(frozen=True)

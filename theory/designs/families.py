@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Int
 
 from theory.designs.cyclotomy import cyclotomy, has_tables
-from theory.designs.galois import prime_power
+from theory.galois import prime_power
 
 _TRIED = 20_000
 """Blocks tried for `wilson_family`: enough for k <= 5, with luck for k = 6."""

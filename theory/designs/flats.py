@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Int
 
 from theory.designs.cyclotomy import cyclotomy
-from theory.designs.galois import prime_power
 from theory.designs.nets import Batches, Schedule, hyperplanes
+from theory.galois import prime_power
 
 
 def flats(n: int, batch_size: int) -> Schedule | None:

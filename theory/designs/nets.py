@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Int
 
 from theory.designs.differences import differences
-from theory.designs.galois import GaloisField
+from theory.galois import GaloisField
 
 Status = Literal["2-design", "no pair twice", "as few repeats as found"]
 Batches = Int[np.ndarray, "n_batches batch"]

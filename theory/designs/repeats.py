@@ -7,7 +7,7 @@ points of one batch go to m < B others.
 import numpy as np
 from jaxtyping import Float, Int
 
-from theory.designs.galois import GaloisField, prime_power
+from theory.galois import GaloisField, prime_power
 
 
 def next_prime_power(m: int) -> int:

@@ -23,11 +23,11 @@ from theory.designs.developed import all_but_one, halves, inflated, kirkman_doub
 from theory.designs.differences import Differences, differences
 from theory.designs.families import coset_family, wilson_family
 from theory.designs.flats import flats
-from theory.designs.galois import prime_power
 from theory.designs.kirkman import doubled
 from theory.designs.nets import Batches, Schedule, affine_lines, net
 from theory.designs.rotations import rotated
 from theory.designs.tournament import tournament
+from theory.galois import prime_power
 
 
 @lru_cache(maxsize=4096)

@@ -36,7 +36,7 @@ never meet:
   k_N / N.
 
 The curvature bounds are far from sharp, and both ends together are no more than what is proved. For one partition
-both ends are exact (`theory.optima.fixed_partition_range`), where the dimension suffices for them.
+both ends are exact (`theory.formulas.optima.fixed_partition_range`), where the dimension suffices for them.
 
 References:
     Cho et al., 2024, Theorem 5, arXiv 2307.05906 (some pair never meets: other minimisers). What is above: ours.
@@ -51,7 +51,7 @@ from scipy.sparse import csr_array
 
 from theory.codes.frames import simplex_etf
 from theory.designs.coverage import Coverage, pair_coverage
-from theory.optima import fixed_partition_range, simplex_etf_value
+from theory.formulas.optima import fixed_partition_range, simplex_etf_value
 
 
 class Verification(NamedTuple):

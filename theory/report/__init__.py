@@ -4,11 +4,11 @@ from typing import Any
 
 from theory.certificates.hermite import hermite_certificate
 from theory.codes import CODES
+from theory.formulas.settings import SETTINGS
 from theory.ledger import optimum
 from theory.report.batches import batches_text
 from theory.report.optima import bounds_text, certificate_text, embeddings_text, entry_text
 from theory.report.tables import number, table
-from theory.settings import SETTINGS
 
 __all__ = ["answer", "listing"]
 

@@ -9,8 +9,8 @@ from theory.bounds import (
 )
 from theory.designs import schedule
 from theory.designs.sufficient import resolvable, sufficient
-from theory.family import FAMILY, member
-from theory.optima import fixed_partition_range
+from theory.formulas.family import FAMILY, member
+from theory.formulas.optima import fixed_partition_range
 from theory.report.tables import number, table
 
 PAIR_SUMS = ("kcl", "spectral_contrastive")

@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from theory.bounds import aligned_bound
-from theory.certificates.certify import certify
-from theory.certificates.chord import chord_bound, log_bound
 from theory.certificates.hermite import hermite_certificate
 from theory.certificates.linear_program import energy_bound
+from theory.certificates.logarithms import chord_bound, log_bound, loss_bound
 from theory.certificates.universal import universal_bound
 from theory.codes import find_code
-from theory.entry import Optimum
-from theory.family import FAMILY, member
-from theory.optima import simplex_etf_value
-from theory.potentials import Exponential, Potential, kernel_potential
+from theory.formulas.family import FAMILY, member
+from theory.formulas.optima import simplex_etf_value
+from theory.formulas.potentials import Exponential, Potential, kernel_potential
+from theory.formulas.settings import chosen_settings
+from theory.ledger.certify import certify
+from theory.ledger.entry import Optimum
 from theory.report.tables import number, table
-from theory.settings import chosen_settings
 
 STATUS = {
     "proved": "proved: attained, and nothing is lower",
@@ -74,7 +73,7 @@ def _log_bounds(loss: str, n: int, dim: int, size: int, temperature: float) -> I
     yield "chord", chord_bound(loss, n, dim, size, temperature), "u = v"
     if size == n:
         energy = energy_bound(Exponential(temperature), n, dim).value
-        yield "linear program", aligned_bound(float(energy), loss), "all u, v"
+        yield "linear program", loss_bound(float(energy), loss), "all u, v"
     best = log_bound(loss, n, dim, size, temperature)
     if best.name not in ("simplex", "linear program"):
         yield best.name, float(best.value), "all u, v"

@@ -15,7 +15,7 @@ from scipy.special import eval_gegenbauer
 from theory.certificates.hermite import code_moments, hermite_bound, hermite_certificate, hermite_polynomial
 from theory.codes import CODES, cross_polytope_code, find_code, quadrangle_code, regular_polygon, simplex_code
 from theory.codes.exact import exact
-from theory.potentials import Exponential, Logarithm, Power, kernel_potential
+from theory.formulas.potentials import Exponential, Logarithm, Power, kernel_potential
 
 OPTIMAL = [code for code in CODES if code.universally_optimal]
 REFUTED = [code for code in CODES if not code.universally_optimal]

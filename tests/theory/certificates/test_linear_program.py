@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from theory.certificates import energy_bound
-from theory.potentials import Exponential, Potential, kernel_potential
+from theory.formulas.potentials import Exponential, Potential, kernel_potential
 
 R5, PHI = 5**-0.5, (1 + 5**0.5) / 2
 CODES = {

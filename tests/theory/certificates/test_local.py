@@ -6,7 +6,7 @@ import pytest
 from theory import cross_polytope, simplex_etf
 from theory.certificates import local_certificate
 from theory.codes import find_code
-from theory.objectives import objective
+from theory.formulas.objectives import objective
 
 
 def alignment(u, v, batches=None):

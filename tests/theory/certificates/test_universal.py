@@ -8,7 +8,7 @@ from scipy.special import roots_jacobi
 
 from theory.certificates import design_bound, energy_bound, levenshtein_quadrature, universal_bound
 from theory.codes import find_code
-from theory.potentials import Exponential, kernel_potential
+from theory.formulas.potentials import Exponential, kernel_potential
 
 SHARP = [(5, 4), (8, 4), (7, 2), (8, 2), (12, 3), (16, 5), (27, 6), (56, 7), (240, 8), (275, 22), (4600, 23)]
 

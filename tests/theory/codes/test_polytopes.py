@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from theory.codes import CODES
-from theory.potentials import Exponential
+from theory.formulas.potentials import Exponential
 
 BY_NAME = {code.name: code for code in CODES}
 

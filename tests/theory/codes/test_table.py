@@ -13,7 +13,7 @@ from scipy.special import eval_gegenbauer
 
 from theory.certificates.hermite import code_moments
 from theory.codes import CODES, cross_polytope_code, find_code, quadrangle_code, regular_polygon, simplex_code
-from theory.potentials import Exponential
+from theory.formulas.potentials import Exponential
 
 SHARP = {
     (5, 16): {"-3/5": 5, "1/5": 10},

@@ -18,8 +18,8 @@ from theory.designs import (
     schedule,
 )
 from theory.designs.differences import differences
-from theory.designs.galois import prime_factors
 from theory.designs.repeats import punctured_class, repeats
+from theory.galois import prime_factors
 
 
 def naive_meetings(batches, n):
