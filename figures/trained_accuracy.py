@@ -1,5 +1,6 @@
 """How good the encoder of each selection becomes, against data and against time."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,9 +10,33 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.effects import along
+from figures.evidence import Evidence
 from figures.experiments import Experiment
 from figures.studies import first_measure, has_numbers, over_seeds, with_count
 from figures.style import BASELINE_DASHES, Look, below, by_arm, in_hundreds, legend_above
+from figures.trained_studies import Tables, by_study, concluded, curves_in_studies, means_of_runs, paired
+
+CLAIM = (
+    "With batches of high loss an encoder is better throughout training than with shuffled ones, update for update."
+)
+
+
+def pictures(tables: Tables, experiment: Experiment) -> Iterator[tuple[str, Figure]]:
+    """A picture for each study that measured encoders."""
+    for study, rows in by_study(curves_in_studies(tables, experiment)):
+        if first_measure(rows, experiment) is not None:
+            yield f"{experiment.name}_accuracy_{study}", draw(rows, experiment)
+
+
+def evidence(tables: Tables, experiment: Experiment) -> Evidence:
+    """The mean of the first measure over the course of training, against shuffled batches, paired by seed."""
+    found = []
+    for _, rows in by_study(curves_in_studies(tables, experiment)):
+        if (measure := first_measure(rows, experiment)) is not None:
+            found += [(row["title"], change) for row, change in paired(means_of_runs(rows, measure), measure)]
+    return concluded(
+        found, "Difference of the first measure from shuffled, parts of 1, mean over the updates measured"
+    )
 
 
 def draw(curves: pd.DataFrame, experiment: Experiment) -> Figure:

@@ -1,5 +1,6 @@
 """What the batches of each selection are like, while the encoder learns."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -7,12 +8,33 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures.effects import along
+from figures.evidence import Evidence
 from figures.experiments import Experiment
 from figures.studies import has_numbers, over_seeds
 from figures.style import below, by_arm, legend_above
 from figures.trained_accuracy import draw_band
+from figures.trained_studies import Tables, arms_of, by_study, concluded, curves_in_studies, means_of_runs
+
+CLAIM = (
+    "The batches that selections of high loss plan are harder than random batches of the same pairs at that moment."
+)
 
 _MARGIN = 0.05
+
+
+def pictures(tables: Tables, experiment: Experiment) -> Iterator[tuple[str, Figure]]:
+    """A picture for each study that logged its batches."""
+    for study, rows in by_study(curves_in_studies(tables, experiment)):
+        if shows(rows, experiment):
+            yield f"{experiment.name}_batches_{study}", draw(rows, experiment)
+
+
+def evidence(tables: Tables, experiment: Experiment) -> Evidence:
+    """Planned less random hardness at the same moment, the mean of each run, over the seeds."""
+    curves = curves_in_studies(tables, experiment)
+    gains = means_of_runs(curves.assign(gain=curves["hardness"] - curves["hardness_before"]), "gain")
+    found = [(title, change) for title, change in arms_of(gains, "gain")]
+    return concluded(found, "In-batch loss of plans less that of random batches, nats, mean over training")
 
 
 def draw(curves: pd.DataFrame, experiment: Experiment) -> Figure:

@@ -1,5 +1,6 @@
 """What every selection reaches with every loss, and how that differs from shuffled batches."""
 
+from collections.abc import Iterator
 from textwrap import fill
 from typing import Any
 
@@ -10,11 +11,34 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.effects import Interval, Records, by_seed, effects, interval
+from figures.evidence import Evidence
 from figures.experiments import Experiment
 from figures.studies import accuracies, first_measure, over_seeds
 from figures.style import Look, below, by_arm, in_hundreds, legend_above
+from figures.trained_studies import Tables, by_study, concluded, differences, results_in_studies
+
+CLAIM = (
+    "At the end of training, encoders that saw batches of high loss are better than those that saw shuffled ones."
+)
 
 _MOST_TOLD = 6
+
+
+def pictures(tables: Tables, experiment: Experiment) -> Iterator[tuple[str, Figure]]:
+    """A picture for each study that measured encoders."""
+    for study, rows in by_study(results_in_studies(tables, experiment)):
+        if accuracies(rows, experiment):
+            yield f"{experiment.name}_losses_{study}", draw(rows, experiment)
+
+
+def evidence(tables: Tables, experiment: Experiment) -> Evidence:
+    """The first measure at the end against shuffled batches, paired by seed, for each loss and selection."""
+    found = []
+    for _, rows in by_study(results_in_studies(tables, experiment)):
+        if (measure := first_measure(rows, experiment)) is not None:
+            title = rows["title"].iloc[0]
+            found += [(title, change) for _, change in differences(rows, measure)]
+    return concluded(found, "Difference of the first measure from shuffled at the end, parts of 1")
 
 
 def draw(results: pd.DataFrame, experiment: Experiment) -> Figure:

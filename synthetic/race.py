@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from synthetic.clock import Cost
 from synthetic.trajectories import Decay, Problem, Trajectories, crossing, crossing_interval, trajectories
 from training import Run
 
@@ -25,6 +26,11 @@ class Race(Problem):
       until the best rate has worse ones on both sides. That rate is then run on the seeds.
     * `cosine`: every horizon is a run of its own, decayed to 0 at its end; for each the rate is taken with the
       smallest median gap at the end. The updates that a target needs are found between horizons.
+
+    With a `learning_rate` nothing is tuned: that is the rate, or the peak of its decay.
+
+    Seconds are those of one replicate among many side by side, see `synthetic.clock`: updates times the cost of an
+    update, averaged over the run that the gaps are from. Tuning is not counted.
     """
 
     kind: ClassVar[str] = "race"
@@ -37,6 +43,12 @@ class Race(Problem):
     targets: tuple[float, ...] = (1e-2, 1e-3, 1e-4)
     seeds: int = 64
     tuning_seeds: int = 8
+    learning_rate: float | None = None
+    """None for the best one; Cho et al., 2024, arXiv 2307.05906, take 0.5 for every selection."""
+    candidates: int | None = None
+    """Of Ordered SGD: random batches that it chooses among, None for all there are."""
+    keep: int | None = None
+    """Of Ordered SGD: how many of them it trains on before it chooses again, None for one."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before any of it starts."""
@@ -49,12 +61,23 @@ class Race(Problem):
                 f"horizons halve from {self.epochs} epochs down to at least 1, got {self.horizons} of them; take "
                 f"{self.epochs.bit_length()} or fewer"
             )
+        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
+            raise ValueError(
+                f"learning_rate must be positive and finite, or None to be tuned, got {self.learning_rate}"
+            )
+        if self.selection != "osgd" and (self.candidates, self.keep) != (None, None):
+            raise ValueError(
+                f"candidates and keep are settings of osgd, got {self.candidates} and {self.keep} for "
+                f"{self.selection!r}; leave them out"
+            )
+        self.rule(self.selection, candidates=self.candidates, keep=self.keep or 1)
 
     def run(self, run: Run, device: torch.device) -> dict[str, Any]:
         """Tune and measure; what is finished is not done again after an interruption.
 
         Returns:
-            The content of result.json: `needed`, the updates to each target, and `curve`, gaps at the best rates.
+            The content of result.json: `needed`, updates and seconds to each target, and `curve`, gaps at the best
+            rates.
         """
         return _constant(self, run, device) if self.decay == "constant" else _cosine(self, run, device)
 
@@ -68,16 +91,16 @@ def _constant(race: Race, run: Run, device: torch.device) -> dict[str, Any]:
     saved = run.restore() or {}
     best = saved.get("best") or _tuned(race, device, range(-2, 7), race.epochs, score, points=8)
     run.checkpoint({"best": best})
-    rates = sorted({*best})
-    found = _runs(race, device, rates, range(race.seeds), race.epochs, points=8)
+    # Targets with the same best rate run it twice: as many replicates side by side in every race, one cost.
+    found = _runs(race, device, best, range(race.seeds), race.epochs, points=8)
     needed = [
-        _needed(race, goal, found.updates, found.gaps[:, rates.index(e)], race.unit_rate * 2.0**e)
-        for goal, e in zip(race.targets, best, strict=True)
+        _needed(race, goal, found.updates, found.gaps[:, i], _rate(race, e), found.cost)
+        for i, (goal, e) in enumerate(zip(race.targets, best, strict=True))
     ]
     curve = [
         _point(race, int(update), gaps, e)
-        for i, e in enumerate(rates)
-        for update, gaps in zip(found.updates, found.gaps[:, i], strict=True)
+        for e in sorted({*best})
+        for update, gaps in zip(found.updates, found.gaps[:, best.index(e)], strict=True)
     ]
     return {"needed": needed, "curve": curve}
 
@@ -86,7 +109,7 @@ def _cosine(race: Race, run: Run, device: torch.device) -> dict[str, Any]:
     def score(found: Trajectories) -> list[list[tuple[float, float]]]:
         return [[(float(m), 0.0) for m in found.medians[-1]]]
 
-    saved = run.restore() or {"best": {}, "gaps": {}, "updates": {}}
+    saved = {"costs": {}} | (run.restore() or {"best": {}, "gaps": {}, "updates": {}})
     for k in reversed(range(race.horizons)):
         if k in saved["gaps"]:
             continue
@@ -95,13 +118,14 @@ def _cosine(race: Race, run: Run, device: torch.device) -> dict[str, Any]:
         (best,) = _tuned(race, device, range(around - 2, around + 3), epochs, score, points=0)
         found = _runs(race, device, [best], range(race.seeds), epochs, points=0)
         saved["best"][k], saved["updates"][k] = best, int(found.updates[-1])
-        saved["gaps"][k] = found.gaps[-1, 0].tolist()
+        saved["gaps"][k], saved["costs"][k] = found.gaps[-1, 0].tolist(), tuple(found.cost)
         run.checkpoint(saved)
     order = list(reversed(range(race.horizons)))
     updates = np.array([saved["updates"][k] for k in order])
     gaps = np.array([saved["gaps"][k] for k in order])
     curve = [_point(race, saved["updates"][k], gaps[i], saved["best"][k]) for i, k in enumerate(order)]
-    return {"needed": [_needed(race, goal, updates, gaps, None) for goal in race.targets], "curve": curve}
+    cost = Cost(*saved["costs"][0]) if 0 in saved["costs"] else None
+    return {"needed": [_needed(race, goal, updates, gaps, None, cost) for goal in race.targets], "curve": curve}
 
 
 def _tuned(
@@ -112,7 +136,9 @@ def _tuned(
     score: Callable[[Trajectories], list[list[tuple[float, float]]]],
     points: int,
 ) -> list[int]:
-    """The best exponent of two for each goal, with worse ones tried on both sides."""
+    """The best exponent of two for each goal, with worse ones tried on both sides; 0 where the rate is given."""
+    if race.learning_rate is not None:
+        return [0] * (len(race.targets) if race.decay == "constant" else 1)
     seeds = range(_FIRST_TUNING_SEED, _FIRST_TUNING_SEED + race.tuning_seeds)
     scores: dict[int, list[tuple[float, float]]] = {}
     ahead, best = list(exponents), list[int]()
@@ -132,13 +158,20 @@ def _runs(
     return trajectories(
         race,
         race.selection,
-        rates=[race.unit_rate * 2.0**e for e in exponents],
+        rates=[_rate(race, e) for e in exponents],
         seeds=seeds,
         epochs=epochs,
         decay=race.decay,
         device=device,
         points_per_doubling=points,
+        candidates=race.candidates,
+        keep=race.keep or 1,
     )
+
+
+def _rate(race: Race, exponent: int) -> float:
+    """In powers of two of the problem's unit, or of the rate that is given."""
+    return (race.learning_rate or race.unit_rate) * 2.0**exponent
 
 
 def _needed(
@@ -147,15 +180,25 @@ def _needed(
     updates: np.ndarray,
     gaps: Float[np.ndarray, "points seeds"],
     rate: float | None,
+    cost: Cost | None,
 ) -> dict[str, Any]:
-    """Updates to one target; None stands for more than were made."""
+    """Updates and seconds to one target; None stands for more than were made, or for what was not measured."""
     found = crossing_interval(updates, gaps, goal)
     told = {name: value if np.isfinite(value) else None for name, value in found._asdict().items()}
-    return {"target": goal, **told, "at_most": int(updates[-1]), "rate": rate, "n": race.seeds}
+    needed = {"target": goal, **told, "at_most": int(updates[-1]), "rate": rate, "n": race.seeds}
+    if cost is None:
+        return needed
+    seconds = {"seconds" if name == "value" else f"seconds_{name}": value for name, value in told.items()}
+    return {
+        **needed,
+        **{name: None if value is None else value * cost.update for name, value in seconds.items()},
+        "update_seconds": cost.update,
+        "planning_seconds": cost.planning,
+        "side_by_side": cost.side_by_side,
+    }
 
 
 def _point(race: Race, update: int, gaps: Float[np.ndarray, " seeds"], exponent: int) -> dict[str, Any]:
     """A point of a curve: median and middle 80 % over the seeds."""
     low, median, high = (float(x) for x in np.quantile(gaps, [0.1, 0.5, 0.9]))
-    rate = race.unit_rate * 2.0**exponent
-    return {"update": update, "median": median, "low": low, "high": high, "rate": rate}
+    return {"update": update, "median": median, "low": low, "high": high, "rate": _rate(race, exponent)}

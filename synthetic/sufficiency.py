@@ -6,19 +6,17 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from scipy.optimize import minimize
+from jaxtyping import Int
 
 from batching import Combinations
-from losses import make_loss, value_and_gradient
+from losses import make_loss
+from synthetic.minimisers import Views, settled
 from synthetic.trajectories import Problem
 from theory import distance_to_simplex_etf
 from theory.designs import pair_coverage, schedule
 from training import Progress, Run
 
-Views = tuple[Float[np.ndarray, "n dim"], Float[np.ndarray, "n dim"]]
 Family = Literal["classes", "shuffles", "all"]
-_PATIENT = {"maxiter": 5000, "maxfun": 10_000, "ftol": 0.0, "gtol": 1e-12, "maxcor": 30}
 _FEW = 20_000
 """Batches that are minimised over at most."""
 
@@ -80,14 +78,7 @@ class Sufficiency(Problem):
         return self.counts or tuple(range(1, schedule(self.n_pairs, self.batch_size).n_classes + 1))
 
     def _batches(self, k: int, seed: int) -> Int[np.ndarray, "n_batches batch"]:
-        N, B = self.n_pairs, self.batch_size
-        if self.family == "classes":
-            chosen = schedule(N, B)
-            return np.concatenate([chosen.parallel_class(i) for i in range(k)])
-        if self.family == "shuffles":
-            rng = np.random.default_rng([seed, k])
-            return np.concatenate([rng.permutation(N).reshape(-1, B) for _ in range(k)])
-        return Combinations(N, B).rows().numpy()
+        return batches_of(self.family, self.n_pairs, self.batch_size, k, seed)
 
     def _point(self, k: int, found: list[Views]) -> dict[str, Any]:
         """What the minimisers over k classes are like."""
@@ -102,27 +93,20 @@ class Sufficiency(Problem):
         return told | {"n": self.seeds}
 
 
+def batches_of(
+    family: Family, n_pairs: int, batch_size: int, k: int, seed: int
+) -> Int[np.ndarray, "n_batches batch"]:
+    """A family of batches; see `Sufficiency`. Only `shuffles` depend on the seed."""
+    if family == "classes":
+        chosen = schedule(n_pairs, batch_size)
+        return np.concatenate([chosen.parallel_class(i) for i in range(k)])
+    if family == "shuffles":
+        rng = np.random.default_rng([seed, k])
+        return np.concatenate([rng.permutation(n_pairs).reshape(-1, batch_size) for _ in range(k)])
+    return Combinations(n_pairs, batch_size).rows().numpy()
+
+
 def minimised(problem: Problem, batches: Int[np.ndarray, "n_batches batch"], seed: int) -> Views:
-    """Unit embeddings that minimise the mean loss over these batches: L-BFGS from a Gaussian start, in float64."""
+    """Unit embeddings that minimise the mean loss over these batches; see `minimisers.settled`."""
     loss = make_loss(problem.loss, temperature=problem.temperature)
-    table = torch.from_numpy(batches)
-
-    def value_and_slope(flat: Float[np.ndarray, " entries"]) -> tuple[float, Float[np.ndarray, " entries"]]:
-        raw = torch.from_numpy(flat).reshape(2, problem.n_pairs, problem.dim)
-        length = torch.linalg.vector_norm(raw, dim=-1, keepdim=True)
-        unit = raw / length
-        values, du, dv = value_and_gradient(loss, unit[0], unit[1], batches=table)
-        slope = torch.stack([du, dv])
-        along = torch.linalg.vecdot(slope, unit).unsqueeze(-1)
-        return values.mean().item(), ((slope - along * unit) / length / len(table)).numpy().ravel()
-
-    rows = np.random.default_rng([seed, 7]).standard_normal((2, problem.n_pairs, problem.dim))
-    best = np.inf
-    for _ in range(20):  # begun again with rows of unit length, until that finds nothing better
-        found = minimize(value_and_slope, rows.ravel(), jac=True, method="L-BFGS-B", options=_PATIENT)
-        rows = found.x.reshape(2, problem.n_pairs, problem.dim)
-        rows = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
-        if found.fun > best - 1e-15:
-            break
-        best = found.fun
-    return rows[0], rows[1]
+    return settled(loss, batches, n_pairs=problem.n_pairs, dim=problem.dim, seed=seed)

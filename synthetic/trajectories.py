@@ -7,9 +7,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
-from batching import make_selection
+from batching import Selection, make_selection
 from losses import make_loss
+from synthetic.clock import Cost, Timed, clock_of
 from synthetic.pairs import FreePairs
 from theory import optimum
 from training import GradientDescent, Moment, Progress, constant, fit, warmup_cosine
@@ -42,12 +44,48 @@ class Problem:
         """The smallest full-batch loss that is known, from which gaps are measured."""
         return optimum(self.loss, self.n_pairs, self.dim, temperature=self.temperature).value
 
+    def rule(self, selection: str, *, candidates: int | None = None, keep: int = 1) -> Selection:
+        """The rule of this name, with the problem's loss and temperature.
+
+        Args:
+            selection: One of `batching.SELECTIONS`.
+            candidates: Of Ordered SGD: random batches to choose from, None for all.
+            keep: Of Ordered SGD: how many of them are trained on.
+
+        Raises:
+            ValueError: If it cannot plan for these sizes.
+        """
+        rule = make_selection(
+            selection,
+            loss=make_loss(self.loss, temperature=self.temperature),
+            temperature=self.temperature,
+            candidates=candidates,
+            keep=keep,
+            pool_factor=2.0,
+            neighbours=8,
+        )
+        rule.check(self.n_pairs, self.batch_size)
+        return rule
+
+    def start(self, seeds: Int[Tensor, " replicates"], rates: Float[Tensor, " replicates"] | None) -> FreePairs:
+        """The embeddings before training, a replicate for each seed, with learning rates of their own."""
+        return FreePairs(
+            seeds,
+            n_pairs=self.n_pairs,
+            dim=self.dim,
+            equal=self.equal_init,
+            batch_size=self.batch_size,
+            dtype=getattr(torch, self.dtype),
+            rates=rates,
+        )
+
 
 class Trajectories(NamedTuple):
     """Gaps of the full-batch loss to the optimum, at some updates, for every learning rate and seed."""
 
     updates: Int[np.ndarray, " points"]
     gaps: Float[np.ndarray, "points rates seeds"]
+    cost: Cost
 
     @property
     def medians(self) -> Float[np.ndarray, "points rates"]:
@@ -65,6 +103,8 @@ def trajectories(
     decay: Decay = "constant",
     device: torch.device | None = None,
     points_per_doubling: int = 8,
+    candidates: int | None = None,
+    keep: int = 1,
 ) -> Trajectories:
     """Train every seed at every learning rate, all at once.
 
@@ -81,37 +121,33 @@ def trajectories(
         decay: `constant`, or `cosine`: half a cosine from the peak down to 0 over all updates.
         device: Where.
         points_per_doubling: How densely the gap is measured.
+        candidates: Of Ordered SGD, see `Problem.rule`; keep likewise.
+        keep: See there.
 
     Raises:
         ValueError: if the selection cannot plan for these sizes.
         FloatingPointError: if a loss is no longer finite.
     """
+    clock = clock_of(device)
+    rule = Timed(problem.rule(selection, candidates=candidates, keep=keep), clock)
     loss = make_loss(problem.loss, temperature=problem.temperature)
-    rule = make_selection(selection, loss=loss, temperature=problem.temperature, pool_factor=2.0, neighbours=8)
-    rule.check(problem.n_pairs, problem.batch_size)
     every_seed = torch.tensor(seeds, device=device).repeat(len(rates))
-    task = FreePairs(
-        every_seed,
-        n_pairs=problem.n_pairs,
-        dim=problem.dim,
-        equal=problem.equal_init,
-        batch_size=problem.batch_size,
-        dtype=getattr(torch, problem.dtype),
-        rates=torch.tensor(rates, device=device).repeat_interleave(len(seeds)),
-    )
+    task = problem.start(every_seed, torch.tensor(rates, device=device).repeat_interleave(len(seeds)))
     updates = epochs * rule.updates_per_epoch(problem.n_pairs, problem.batch_size)
     schedule = constant(1.0) if decay == "constant" else warmup_cosine(1.0, updates, warmup=0)
-    seen: list[int] = []
-    gaps: list[np.ndarray] = []
+    seen, gaps, measuring = list[int](), list[np.ndarray](), list[float]()
     best = problem.best_loss()
 
     def measure(moment: Moment) -> dict[str, int | float]:
+        begin = clock()
         u, v = task.embed(None)
         if moment.update:
             seen.append(moment.update)
             gaps.append(loss(u.double(), v.double()).cpu().numpy().reshape(len(rates), len(seeds)) - best)
+        measuring.append(clock() - begin)
         return {}
 
+    begin = clock()
     with Progress(f"{selection}, N = {problem.n_pairs}, {decay} x {len(rates)}", updates) as progress:
         fit(
             task,
@@ -126,7 +162,9 @@ def trajectories(
             observe=measure,
             progress=progress,
         )
-    return Trajectories(np.array(seen), np.stack(gaps))
+    planning, share = sum(rule.spent), updates * len(every_seed)
+    stepping = clock() - begin - sum(measuring) - planning
+    return Trajectories(np.array(seen), np.stack(gaps), Cost(planning / share, stepping / share, len(every_seed)))
 
 
 def geometric(last: int, per_doubling: int) -> list[int]:

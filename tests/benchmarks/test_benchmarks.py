@@ -7,15 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import augmentation, gpu, peers, scale, selection, text, throughput, vision
+from benchmarks import augmentation, gpu, peers, scale, selection, synthetic, text, throughput, vision
 from benchmarks.gpu_jobs import JOBS, Job
 from benchmarks.record import machine, write_rows
 from synthetic.config import parse as parse_synthetic
+from synthetic.sweep import parse as parse_sweep
 from text.train import parse as parse_text
 from vision.evaluate.__main__ import parse as parse_evaluation
 from vision.train import parse as parse_vision
 
-PARSERS = {"synthetic.py": parse_synthetic, "vision.train": parse_vision, "text.train": parse_text}
+PARSERS = {
+    "synthetic.py": parse_synthetic,
+    "synthetic.sweep": parse_sweep,
+    "vision.train": parse_vision,
+    "text.train": parse_text,
+}
 BENCHMARKS = {
     "benchmarks.scale": scale.main,
     "benchmarks.peers": peers.main,
@@ -23,6 +29,7 @@ BENCHMARKS = {
     "benchmarks.vision": vision.main,
     "benchmarks.augmentation": augmentation.main,
     "benchmarks.text": text.main,
+    "benchmarks.synthetic": synthetic.main,
 }
 
 

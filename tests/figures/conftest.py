@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 
+from figures.registry import FIGURES
 from figures.table import collect, read_table
 
 SETTINGS = {
@@ -180,3 +181,15 @@ def text_tables(tmp_path_factory):
         written_text(root / f"tuned-{seed}", 0.6, seed=seed, more=more, evaluation=measured, **model)
     collect([root], root / "data")
     return read_table(root / "data" / "text_results.csv"), read_table(root / "data" / "text_curves.csv")
+
+
+@pytest.fixture(scope="session")
+def pictures_of():
+    """pictures_of("vision", results, curves) -> name and figure, for each picture of its three kinds."""
+
+    def pictures(experiment, results, curves):
+        tables = {f"{experiment}_results": results, f"{experiment}_curves": curves}
+        for kind in ("losses", "accuracy", "batches"):
+            yield from FIGURES[f"{experiment}_{kind}"].pictures(tables)
+
+    return pictures

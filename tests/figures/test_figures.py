@@ -1,6 +1,7 @@
 """Tables from runs, figures from tables: pure, complete, byte for byte the same."""
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from figures import gap_curves, heatmaps, selection_cost
-from figures.__main__ import SELECTION, save
+from figures import gap_curves, heatmaps, registry, selection_cost
+from figures.__main__ import main as main_of_figures
+from figures.drawing import draw_all, save
+from figures.registry import FIGURES, path_of
 from figures.style import SELECTION_LOOKS, use_style
-from figures.table import DATA, collect, synthetic_grams, synthetic_results, update_table
+from figures.table import collect, synthetic_grams, synthetic_results, update_table
 from synthetic.cli import main
 from synthetic.config import PUBLISHED, SyntheticConfig
 
@@ -139,20 +142,35 @@ def test_every_selection_has_a_look():
     assert len({look.label for look in SELECTION_LOOKS.values()}) == len(SELECTION_LOOKS)
 
 
-def test_committed_tables_draw(tmp_path):
-    """`make figures`: every committed study becomes a curve and a heat map."""
+def test_a_missing_table_is_named_with_its_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(registry, "DATA", tmp_path)
+    assert draw_all(tmp_path, ["heatmaps"]) == {}
+    told = capsys.readouterr().out
+    assert (
+        told == "no figure heatmaps without synthetic_grams.csv, synthetic_results.csv; `make results` makes it\n"
+    )
+    with pytest.raises(SystemExit):
+        main_of_figures(["heatmaps", "--out", str(tmp_path)])
+
+
+@pytest.mark.slow
+def test_everything_is_drawn_in_a_minute(tmp_path):
+    """`make figures`: every figure of the registry, in 60 seconds of two cores even where one does all of it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "figures", "--out", tmp_path], cwd=ROOT, capture_output=True, text=True, check=False
     )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr
-    studies = pd.read_csv(DATA / "synthetic_results.csv").groupby(["n_pairs", "dim", "batch_size"]).ngroups
-    assert len(list(tmp_path.glob("gap_curves_*.pdf"))) == studies
-    assert len(list(tmp_path.glob("heatmaps_*.png"))) == studies
+    assert "no figure" not in done.stdout
+    assert len(list(tmp_path.glob("*.pdf"))) == len(list(tmp_path.glob("*.png"))) >= len(FIGURES)
+    assert after.ru_utime - before.ru_utime < 60
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["-m", "figures", "nothing"], "FIGURE must be one of gap_curves, heatmaps"),
         (["-m", "figures", "--run", "nowhere"], "--run needs a finished synthetic run, but nowhere holds none"),
         (["-m", "figures.table", "nowhere"], "run folders must exist, but these do not: nowhere"),
     ],
@@ -171,7 +189,7 @@ def test_the_studies_settings_tell_tables_apart(runs, tmp_path):
 
 
 def test_hardness_against_cost_shows_every_method_of_the_table():
-    results = pd.read_csv(SELECTION)
+    results = pd.read_csv(path_of(selection_cost.TABLES[0]))
     use_style()
     figure = selection_cost.draw(results)
     panels = [axis for axis in figure.axes if axis.get_visible()]

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from figures import readme, trained_accuracy, trained_batches, trained_losses
-from figures.__main__ import trained_figures
 from figures.effects import effects, interval
 from figures.experiments import TEXT
 from figures.studies import in_studies, measured
@@ -19,10 +18,10 @@ TUNED = "nuts_nut-encoder_N320_B64_t0.05_2-epochs"
 
 
 @pytest.fixture(scope="module")
-def drawn(text_tables):
+def drawn(text_tables, pictures_of):
     """All figures by name."""
     use_style()
-    yield dict(trained_figures(*text_tables, TEXT))
+    yield dict(pictures_of("text", *text_tables))
     plt.close("all")
 
 
@@ -141,7 +140,7 @@ def test_a_table_that_is_missing_is_named_with_its_command(monkeypatch, tmp_path
         assert text == f"<!-- {name}:begin -->\n`{command}` makes this table.\n<!-- {name}:end -->\n"
 
 
-def test_one_seed_makes_a_table_and_figures(write_text_run, numbers_of, tmp_path):
+def test_one_seed_makes_a_table_and_figures(write_text_run, numbers_of, pictures_of, tmp_path):
     """Full retrieval is told by nDCG@10 on the sets of BEIR, and by MRR@10 on others."""
     for name in ("beir", "pairs"):
         full = numbers_of("full", 0.25) | numbers_of("tfidf_full", 0.2)
@@ -149,7 +148,7 @@ def test_one_seed_makes_a_table_and_figures(write_text_run, numbers_of, tmp_path
     collect([tmp_path], tmp_path / "data")
     tables = [read_table(tmp_path / "data" / f"text_{name}.csv") for name in ("results", "curves")]
     use_style()
-    figures = dict(trained_figures(*tables, TEXT))
+    figures = dict(pictures_of("text", *tables))
     text = trained_table(tables[0], TEXT)
     assert len(figures) == 6
     assert text.count("\n\nOne seed. cpu, torch 2.12") == 2

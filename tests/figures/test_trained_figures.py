@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from figures import trained_accuracy, trained_batches, trained_losses
-from figures.__main__ import save, trained_figures
+from figures.drawing import save
 from figures.experiments import VISION
 from figures.studies import in_studies
 from figures.style import SELECTION_LOOKS, by_arm, use_style
@@ -74,10 +74,10 @@ def test_many_differences_are_counted(vision_tables):
     assert "8 differences, 8 with an interval above 0, 0 below 0" in caption
 
 
-def test_every_study_has_its_figures_and_the_same_bytes(vision_tables, tmp_path):
+def test_every_study_has_its_figures_and_the_same_bytes(vision_tables, pictures_of, tmp_path):
     use_style()
     for folder in ("one", "two"):
-        for name, figure in trained_figures(*vision_tables, VISION):
+        for name, figure in pictures_of("vision", *vision_tables):
             if name.endswith("t0.1_2-epochs"):
                 save(figure, tmp_path / folder, name)
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
@@ -86,10 +86,10 @@ def test_every_study_has_its_figures_and_the_same_bytes(vision_tables, tmp_path)
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
 
-def test_curves_without_results_are_refused(vision_tables):
+def test_curves_without_results_are_refused(vision_tables, pictures_of):
     results, curves = vision_tables
     with pytest.raises(ValueError, match=r"every run of vision_curves\.csv must be in vision_results\.csv"):
-        list(trained_figures(results.iloc[1:], curves, VISION))
+        list(pictures_of("vision", results.iloc[1:], curves))
 
 
 def test_readme_block_has_the_numbers_of_the_runs(vision_tables):

@@ -7,8 +7,9 @@ import pytest
 
 from figures.table import collect, read_table
 from synthetic import sweep
-from synthetic.presets import CATALOGUE, Study
+from synthetic.presets import CATALOGUE
 from synthetic.race import Race
+from synthetic.study import Study
 from synthetic.sufficiency import Sufficiency
 from synthetic.sweep import SweepConfig, main, parse
 
@@ -39,7 +40,7 @@ def test_finished_cells_are_kept(tmp_path, capsys, monkeypatch):
     shown = capsys.readouterr()
     assert re.search(r"^classes +1 +3 +25\.0%", shown.out, re.MULTILINE)
     assert "classes: done" in shown.err
-    monkeypatch.setattr(Sufficiency, "run", None)  # would not survive being asked
+    monkeypatch.setattr(Sufficiency, "run", lambda *_: pytest.fail("asked again"))
     assert main(config) == first
     assert "classes: finished before" in capsys.readouterr().err
 
@@ -92,6 +93,29 @@ def test_every_study_says_what_it_is(name):
     assert len({cell.kind for cell in study.cells.values()}) == 1
 
 
+@pytest.mark.usefixtures("small")
+def test_two_workers_find_what_one_does(tmp_path):
+    one, two = (
+        main(SweepConfig(preset="sufficiency", out=str(tmp_path / str(n)), device="cpu", workers=n)) for n in (1, 2)
+    )
+    assert {name: found["points"] for name, found in one.items()} == {
+        name: found["points"] for name, found in two.items()
+    }
+
+
+def test_the_list_says_what_each_costs(capsys):
+    assert main(parse(["--list"])) == {}
+    told = capsys.readouterr().out
+    assert all(name in told and study.cost in told for name, study in CATALOGUE.items())
+
+
+def test_the_preset_cpu_is_all_studies_made_for_one():
+    config = SweepConfig(preset="cpu")
+    assert set(config.studies) == {name for name, study in CATALOGUE.items() if study.where == "cpu"}
+    assert config.folder("optima").as_posix() == "runs/results/optima"
+    assert "design-race" not in config.studies
+
+
 def test_help_lists_the_studies(capsys):
     with pytest.raises(SystemExit):
         parse(["--help"])
@@ -100,7 +124,7 @@ def test_help_lists_the_studies(capsys):
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match=r"preset must be one of sufficiency, .* got 'nothing'"):
+    with pytest.raises(ValueError, match=r"preset must be one of cpu, sufficiency, .* got 'nothing'"):
         SweepConfig(preset="nothing")
     with pytest.raises(ValueError, match=r"part of the name of a cell, got 'N7'"):
         SweepConfig(preset="sufficiency", only="N7")

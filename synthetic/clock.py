@@ -1,0 +1,78 @@
+"""What an update costs, and what of it is planning."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter, process_time
+from typing import NamedTuple
+
+import torch
+from typing_extensions import override
+
+from batching import Embed, Plan, Seed, Selection
+
+
+class Cost(NamedTuple):
+    """Seconds of an update of one replicate, of many that are trained side by side."""
+
+    planning: float
+    """Selection, with the embeddings that it asks for."""
+    stepping: float
+    """Everything else: gradient, parameters, bookkeeping; not the measuring of gaps."""
+    side_by_side: int
+    """Replicates that share what a machine does once for all of them."""
+
+    @property
+    def update(self) -> float:
+        """All of it."""
+        return self.planning + self.stepping
+
+
+def clock_of(device: torch.device | None) -> Callable[[], float]:
+    """A clock that sees the work of this process alone.
+
+    On a CPU processor seconds, of all threads: others who are at work there do not count. On a GPU wall seconds,
+    the work that was sent there awaited.
+    """
+    if device is None or device.type == "cpu":
+        return process_time
+
+    def awaited() -> float:
+        torch.cuda.synchronize(device)
+        return perf_counter()
+
+    return awaited
+
+
+@dataclass(frozen=True)
+class Timed(Selection):
+    """Another rule's plans, and how long they took."""
+
+    rule: Selection
+    clock: Callable[[], float]
+    spent: list[float] = field(default_factory=list[float])
+    """Seconds of each plan, of all replicates together."""
+
+    def __post_init__(self) -> None:
+        """Be what the rule is."""
+        for name in ("uses_embeddings", "by_epoch", "disjoint"):
+            object.__setattr__(self, name, getattr(self.rule, name))
+
+    @property
+    @override
+    def rounded(self) -> bool:
+        return self.rule.rounded
+
+    @override
+    def check(self, n_pairs: int, batch_size: int) -> None:
+        self.rule.check(n_pairs, batch_size)
+
+    @override
+    def updates_per_epoch(self, n_pairs: int, batch_size: int) -> int:
+        return self.rule.updates_per_epoch(n_pairs, batch_size)
+
+    @override
+    def plan(self, n_pairs: int, batch_size: int, *, seed: Seed, epoch: int, embed: Embed) -> Plan:
+        begin = self.clock()
+        plan = self.rule.plan(n_pairs, batch_size, seed=seed, epoch=epoch, embed=embed)
+        self.spent.append(self.clock() - begin)
+        return plan
