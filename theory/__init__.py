@@ -20,7 +20,9 @@ Pure float64 functions of numpy arrays and sizes; no learning and no files.
 True
 """
 
-from theory.codes.frames import cross_polytope, cross_polytope_gram, simplex_etf, simplex_etf_gram
+from theory.certificates import energy_bound, hermite_certificate, log_bound
+from theory.codes import cross_polytope, cross_polytope_gram, find_code, simplex_etf, simplex_etf_gram
+from theory.designs import resolvable, schedule, sufficient, verify
 from theory.distance import (
     CONFIGURATIONS,
     aligned_gram,
@@ -30,6 +32,7 @@ from theory.distance import (
     distance_to_simplex_etf,
 )
 from theory.formulas.family import LOSS_NAMES
+from theory.formulas.objectives import objective
 from theory.formulas.optima import (
     FixedPartitionRange,
     cross_polytope_value,
@@ -55,10 +58,19 @@ __all__ = [
     "distance_to_cross_polytope",
     "distance_to_optimum",
     "distance_to_simplex_etf",
+    "energy_bound",
+    "find_code",
     "fixed_partition_range",
+    "hermite_certificate",
+    "log_bound",
+    "objective",
     "optimum",
+    "resolvable",
+    "schedule",
     "search",
     "simplex_etf",
     "simplex_etf_gram",
     "simplex_etf_value",
+    "sufficient",
+    "verify",
 ]

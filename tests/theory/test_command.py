@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from theory import LOSS_NAMES, fixed_partition_range, optimum
+from theory import COUNTEREXAMPLES, LOSS_NAMES, fixed_partition_range, optimum
+from theory.bounds import finite_range, information_ceiling
 from theory.codes import CODES
 from theory.command import Question, main, respond
 from theory.formulas.settings import SETTINGS
@@ -47,7 +49,7 @@ def test_the_example_of_the_affine_plane(capsys):
         assert cells(part, "value")[1] == f"{optimum('clip_sum', 64, 64, size).value:.10g}"
         assert "proved: attained" in part
         assert "simplex_etf" in part
-    assert cells(text, "smallest known that suffices")[1:] == [
+    assert cells(text, "smallest built here that suffices")[1:] == [
         "72",
         "9",
         "lines of AG(2, 8), a resolvable 2-design",
@@ -191,7 +193,34 @@ def test_the_module_is_a_command():
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert cells(done.stdout, "smallest known that suffices")[1] == "7"  # the Fano plane
+    assert cells(done.stdout, "smallest built here that suffices")[1] == "7"  # the Fano plane
     failed = subprocess.run([sys.executable, "-m", "theory", "1", "4"], cwd=ROOT, capture_output=True, check=False)
     assert failed.returncode == 2
     assert b"Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize("words", ["50000 2", "50000 2 --loss kcl", "5000 2 --tau 0.05"])
+def test_polygons_of_many_points_need_no_program(capsys, words):
+    started = time.process_time()
+    text = ask(capsys, words)
+    assert time.process_time() - started < 8  # 2 s where nothing else runs
+    assert "-gon: Hermite certificate, by proof" in text
+    assert "proved: attained" in text
+
+
+def test_the_listing_has_the_counterexamples(capsys):
+    rows = ask(capsys, "--list").split("Counterexamples")[1].splitlines()[3:]
+    assert len(rows) == len(COUNTEREXAMPLES)
+    for row, found in zip(rows, COUNTEREXAMPLES, strict=True):
+        words = re.split(r"\s{2,}", row.strip())
+        assert words[:4] == [found.loss, str(found.n_pairs), str(found.dim), f"{found.temperature:g}"]
+        assert (words[6], words[8]) == (number(found.candidate), number(found.value))
+
+
+def test_batches_come_with_what_they_certify(capsys):
+    text = ask(capsys, "64 64 --B 8 --tau 0.5")
+    least, largest = finite_range(64, 64, 0.5)
+    assert f"certifies at most {number(information_ceiling(8, 0.5))} nats" in text
+    assert f"lies between {number(least)} and {number(largest)}" in text
+    assert least < optimum("info_nce", 64, 64, temperature=0.5).value < largest
+    assert "Information" not in ask(capsys, "64 64 --tau 0.5")

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from theory.formulas.family import check_integer
+
 _STEPS = 4096
 """Where a sum over epochs is cut into blocks that are each bounded by one of its terms."""
 
@@ -70,6 +72,7 @@ def shuffled_coverage(n_pairs: int, batch_size: int, epochs: int) -> ShuffledCov
     """
     N = n_pairs
     p, sharing, apart = _meeting(n_pairs, batch_size)
+    check_integer("epochs", epochs)
     if epochs < 0:
         raise ValueError(f"epochs must not be negative, received {epochs}")
     missed = (1 - p) ** epochs
@@ -153,6 +156,8 @@ def _meeting(n_pairs: int, batch_size: int) -> tuple[float, float, float]:
 
 
 def _check(n_pairs: int, batch_size: int) -> None:
+    check_integer("n_pairs", n_pairs)
+    check_integer("batch_size", batch_size)
     if n_pairs < 2:
         raise ValueError(f"n_pairs must be at least 2, received {n_pairs}; one pair has no negative")
     if not 2 <= batch_size <= n_pairs:

@@ -119,18 +119,19 @@ def stationarity_bound(gap: float, rho: float, gradient_norm: float, learning_ra
         The bound of the squared norm.
 
     Raises:
-        ValueError: if gap is negative, another argument not positive, or there are no steps.
+        ValueError: if gap is negative, another argument not positive, one not finite, or there are no steps.
 
     References:
         Davis and Drusvyatskiy, 2018, Theorem 2.1, arXiv 1802.02988. Cho et al., 2024, arXiv 2307.05906 (a rate of
         this form for Ordered SGD over batches).
     """
     steps = np.asarray(learning_rates, dtype=np.float64)
-    if gap < 0:
-        raise ValueError(f"gap must not be negative, received {gap}; it is a value less the minimum")
-    if not (rho > 0 and gradient_norm > 0 and steps.size and (steps > 0).all()):
+    if not 0 <= gap < math.inf:
+        raise ValueError(f"gap must be finite and not negative, received {gap}; it is a value less the minimum")
+    positive = np.append(steps, [rho, gradient_norm])
+    if not (steps.size and (positive > 0).all() and np.isfinite(positive).all()):
         raise ValueError(
-            "rho, gradient_norm and at least one learning rate must be positive; "
+            "rho, gradient_norm and at least one learning rate must be positive and finite; "
             f"received {rho}, {gradient_norm} and {steps.size} rates"
         )
     return float(2 * (gap + rho * gradient_norm**2 * (steps**2).sum()) / steps.sum())

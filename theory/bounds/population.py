@@ -29,9 +29,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+SMALLEST_TEMPERATURE = 1e-6
+"""The series has 1 / tau terms."""
+
 
 class FiniteRange(NamedTuple):
-    """Bounds of the smallest InfoNCE of N aligned pairs, in nats."""
+    """Bounds of the smallest InfoNCE of N pairs, in nats."""
 
     lower: float
     upper: float
@@ -49,7 +52,7 @@ def log_uniform_mean(dim: int, temperature: float = 1.0) -> float:
     """
     if dim < 1:
         raise ValueError(f"dim must be at least 1, received {dim}; pass the embedding dimension")
-    if not 1e-6 <= temperature < math.inf:
+    if not SMALLEST_TEMPERATURE <= temperature < math.inf:
         raise ValueError(
             f"temperature must be finite and at least 1e-6, received {temperature}; typical values are 0.01 to 1"
         )

@@ -25,21 +25,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from theory.formulas.batch_losses import DIRECTIONS
 from theory.formulas.family import member
 from theory.formulas.optima import simplex_etf_value
 
 Points = Float[np.ndarray, "n dim"]
-
-_CROSS, _ALL, _OWN = ("s",), ("s", "own"), ("own",)
-_NEGATIVES = {
-    **dict.fromkeys(("info_nce", "mnrl", "simcse", "dcl_cross"), (_CROSS, 1)),
-    **dict.fromkeys(("clip", "clip_sum"), (_CROSS, 2)),
-    **dict.fromkeys(("nt_xent", "flatnce", "dcl"), (_ALL, 2)),
-    "dcl_one_way": (_ALL, 1),
-    "dhel_anchor": (_OWN, 1),
-    **dict.fromkeys(("dhel_mean", "dhel_product"), (_OWN, 2)),
-}
-"""Where the negatives of an anchor are (other view, own view), and of how many views the anchors are."""
 
 
 class AllBatches(NamedTuple):
@@ -90,13 +80,11 @@ def all_batches_bounds(
 
 def _log_terms(u: Points, v: Points, loss: str, temperature: float) -> Float[np.ndarray, "views n n"]:
     """Log x_ij for every anchor i and other pair j; the diagonal means nothing."""
-    where, views = _NEGATIVES[loss]
-    terms = []
-    for anchors, others in ((u, v), (v, u))[:views]:
-        products = {"s": anchors @ others.T, "own": anchors @ anchors.T}
-        positive = np.diagonal(products["s"])[:, None]
-        terms.append(np.logaddexp.reduce([(products[k] - positive) / temperature for k in where], axis=0))
-    return np.stack(terms)
+    products = {"s": u @ v.T, "s^T": v @ u.T, "a": u @ u.T, "b": v @ v.T}
+    positive = np.diagonal(products["s"])[:, None]
+    return np.stack(
+        [np.logaddexp.reduce([(products[k] - positive) / temperature for k in where]) for where in DIRECTIONS[loss]]
+    )
 
 
 def information_bound(info_nce: float, batch_size: int) -> float:

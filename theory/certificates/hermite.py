@@ -51,12 +51,14 @@ from jaxtyping import Float
 
 from theory.certificates.exact_gegenbauer import Coefficients, gegenbauer_values, times_root
 from theory.certificates.polygons import polygon_partial_products, polygon_products
+from theory.certificates.universal import levenshtein_quadrature
 from theory.codes.code import Code
 from theory.codes.exact import QuadraticNumber, exact
-from theory.codes.families import regular_polygon
 from theory.codes.polytopes import CELL_600
 from theory.formulas.potentials import Potential
 
+_WRITTEN_OUT = 64
+"""Points of a polygon up to which the products of the proof are evaluated, too."""
 _CORRECTIONS = {12: Fraction(11, 10), 13: Fraction(8, 7), 14: Fraction(6, 5)}
 """The a_k of q_k for the 600-cell."""
 
@@ -104,7 +106,8 @@ def hermite_certificate(code: Code) -> HermiteCertificate:
     Raises:
         ValueError: if the code has no exact cosines and is no regular polygon.
 
-    Cost: n^2 exact operations for n nodes, at most a few milliseconds.
+    Cost: n^2 exact operations for n nodes, at most a few milliseconds. For polygons of more than 64 points nothing
+        is evaluated: there the proof stands alone.
     """
     if code.exact is None:
         return _polygon_certificate(code)
@@ -207,13 +210,22 @@ def _lower_polynomials(
 
 
 def _polygon_certificate(code: Code) -> HermiteCertificate:
-    """Of a regular polygon, by the proof of `polygon_products`: the signs of products of sines are certain."""
-    if code.dim != 2 or code.similarities != regular_polygon(code.n_points).similarities:
+    """Of a regular polygon, by the proof of `polygons`, and up to 64 points by its products, too."""
+    if code.dim != 2 or not _is_polygon(code):
         raise ValueError(f"a certificate needs exact cosines or a regular polygon, received {code.name}")
     degree = code.n_points - 2
-    negative = [j for j, row in enumerate(polygon_products(code.n_points), start=1) if (row < 0).any()]
+    products = polygon_products(code.n_points) if code.n_points <= _WRITTEN_OUT else []
+    negative = [j for j, row in enumerate(products, start=1) if (row < 0).any()]
     failures = tuple(f"a product of {j} nodes has a negative coefficient" for j in negative)
     return HermiteCertificate(code, "proof", degree, (exact(0),) * degree, (), failures)
+
+
+def _is_polygon(code: Code) -> bool:
+    """Whether the cosines are those of the regular polygon, each twice but -1."""
+    cosines, counts = np.array(code.similarities).T
+    rule = levenshtein_quadrature(code.n_points, 2)
+    weights = np.rint(code.n_points * rule.weights)
+    return len(cosines) == len(rule.nodes) and bool((cosines == rule.nodes).all() and (counts == weights).all())
 
 
 def _divided_differences(nodes: Float[np.ndarray, " n"], potential: Potential) -> list[float]:

@@ -33,7 +33,7 @@ from jaxtyping import Bool, Float
 from scipy.optimize import linprog
 
 from theory.certificates.gegenbauer import derivative_at_one, gegenbauer, gegenbauer_derivative
-from theory.certificates.universal import check_points, levenshtein_quadrature
+from theory.certificates.universal import check_points, levenshtein_quadrature, most_points
 from theory.formulas.potentials import Potential
 
 _CLOSE = 1e-10
@@ -124,7 +124,8 @@ def curve_bound(curve: Curve, n_points: int, dim: int, *, degree: int | None = N
         if degree < 1:
             raise ValueError(f"degree must be at least 1, received {degree}; leave it out for a good one")
         return _bound(curve, n_points, d, degree)
-    start = min(_LARGEST_DEGREE, max(12, levenshtein_quadrature(n_points, d).degree + 1))
+    some = min(n_points, most_points(d))
+    start = min(_LARGEST_DEGREE, max(12, levenshtein_quadrature(some, d).degree + 1))
     best = _bound(curve, n_points, d, start)
     for more in (6, 12):
         longer = _bound(curve, n_points, d, start + more)
@@ -145,7 +146,7 @@ def _tangent(potential: Potential, n: int, dim: int) -> EnergyBound:
 
 def _bound(curve: Curve, n: int, dim: int, degree: int) -> EnergyBound:
     """The bound of one degree by cutting planes, in units in which h is 0 at -1 and about 1 for a typical pair."""
-    rule = levenshtein_quadrature(n, dim)
+    rule = levenshtein_quadrature(min(n, most_points(dim)), dim)
     shift = float(curve(np.array([-1.0]))[0])
     unit = float(n / (n - 1) * rule.weights @ (curve(rule.nodes) - shift))
     unit = max(unit, abs(shift)) or 1.0

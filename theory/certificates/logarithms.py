@@ -187,7 +187,7 @@ def chord_bound(
     """
     simplex_etf_value(n_pairs, batch_size, loss=loss, temperature=temperature)  # for its checks
     kind, others = member(loss), (batch_size or n_pairs) - 1
-    mean = energy_bound(Exponential(temperature), n_pairs, dim).value / (n_pairs - 1)
+    mean = _energy(n_pairs, dim, temperature)[0] / (n_pairs - 1)
     one, m, least = int(kind.positive_in_denominator), kind.negatives_per_pair * others, math.exp(-2 / temperature)
     left = math.log1p(m * least) if one else math.log(m) - 2 / temperature
     chord = left + (math.log(one + m) - left) * (mean - least) / (1 - least)
@@ -200,6 +200,8 @@ def _energy(n: int, dim: int, temperature: float) -> tuple[float, BoundName]:
     code = find_code(n, dim)
     if code is not None:
         return code.energy(potential), "universally optimal code"
+    if dim == 1:  # points of the plane, where the polygon attains the universal bound
+        return universal_bound(potential, n, dim), "universal bound"
     bounds: list[tuple[float, BoundName]] = [
         (energy_bound(potential, n, dim).value, "linear program"),
         (universal_bound(potential, n, dim), "universal bound"),

@@ -6,8 +6,8 @@ for all pairs (u, v) and (u', v')
     |z - z'|^2 >= (u - u').(v - v').
 
 So for every loss that depends on s_ij + s_ji - s_ii - s_jj = -(u_i - u_j).(v_i - v_j), and increases with it, z
-in both views is at least as good as u and v: what is proved for equal views holds for all. `chord` uses it for
-InfoNCE and CLIP.
+in both views is at least as good as u and v: what is proved for equal views holds for all. `logarithms` uses it
+for InfoNCE and CLIP.
 
 **The map.** x = (u + v) / 2 and y = (u - v) / 2 are orthogonal with |x|^2 + |y|^2 = 1: let u = cos a x^ + sin a y^,
 v = cos a x^ - sin a y^, with x^ and y^ unit and 0 <= a <= pi / 2. Then

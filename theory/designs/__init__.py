@@ -26,8 +26,8 @@ Conversely nothing but a 2-design will do: `theory.designs.verification`, where 
 bounded.
 
 `schedule` plays the best that is known here for any N and B, epoch by epoch; `sufficient` names the smallest
-2-design known, and a lower bound for all; `resolvable` says whether epochs of one can exist; `verify` counts, and
-bounds.
+2-design built here, and a lower bound for all; `resolvable` says whether epochs of one can exist; `verify` counts,
+and bounds.
 
 References:
     Kirkman, 1847, "On a problem in combinations" (the circle method). Bose, 1938, and MacNeish, 1922 (nets from
@@ -35,7 +35,8 @@ References:
     arXiv 2307.05906 (all batches suffice, one partition does not). The theorem is this project's own.
 """
 
-from theory.designs.blocks import BlockDesign, known_designs, projective_lines, steiner_triples
+from theory.designs.block_design import BlockDesign, complement, derived, residual
+from theory.designs.blocks import known_designs, projective_lines, steiner_triples
 from theory.designs.conditions import FewestBatches, fewest_batches, why_no_design, why_not_resolvable
 from theory.designs.coverage import Coverage, pair_coverage
 from theory.designs.families import DifferenceFamily, difference_family
@@ -61,6 +62,8 @@ __all__ = [
     "affine_lines",
     "affine_plane",
     "balanced_schedules",
+    "complement",
+    "derived",
     "difference_family",
     "fewest_batches",
     "flats",
@@ -71,6 +74,7 @@ __all__ = [
     "partial_design",
     "prime_power",
     "projective_lines",
+    "residual",
     "resolvable",
     "resolvable_design",
     "round_robin",

@@ -1,67 +1,22 @@
-"""2-designs that need not fall into epochs: Steiner triples, lines of projective spaces, complements, all batches.
+"""2-designs that need not fall into epochs: Steiner triples, lines of projective spaces, residuals, all batches.
 
 References:
     Bose, 1939, Ann. Eugenics 9. Skolem, 1958, "Some remarks on the triple systems of Steiner", Math. Scand. 6.
     Beth, Jungnickel, Lenz, 1999, "Design theory", Ch. I and VIII.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import comb
 
 import numpy as np
 
+from theory.designs.block_design import BlockDesign, complement, derived, residual
 from theory.designs.cyclotomy import cyclotomy
 from theory.designs.families import known_families
 from theory.designs.nets import Batches, Schedule
 from theory.designs.resolvable import balanced_schedules
 from theory.galois import prime_power
-
-_LISTED = 2**27
-"""Numbers that a list of batches may have: 1 GiB."""
-
-
-@dataclass(frozen=True, eq=False)
-class BlockDesign:
-    """Batches of B of N points in which every pair meets equally often.
-
-    Attributes:
-        n_points: N.
-        batch_size: B.
-        n_batches: how many.
-        name: the construction.
-        resolvable: whether the batches, in their order, fall into partitions of the points.
-        make: lists them.
-        schedule: the classes of a resolvable one, and of one whose classes leave out a point in turn.
-    """
-
-    n_points: int
-    batch_size: int
-    n_batches: int
-    name: str
-    resolvable: bool
-    make: Callable[[], Batches]
-    schedule: Schedule | None = None
-
-    @property
-    def meetings(self) -> int:
-        """How often every pair meets: lambda."""
-        return self.n_batches * self.batch_size * (self.batch_size - 1) // (self.n_points * (self.n_points - 1))
-
-    def batches(self) -> Batches:
-        """All batches.
-
-        Raises:
-            ValueError: if they are too many to list.
-        """
-        if self.n_batches * self.batch_size > _LISTED:
-            raise ValueError(
-                f"a list of batches must have at most {_LISTED} numbers, received {self.n_batches} batches of "
-                f"{self.batch_size}; take the classes of `schedule` one at a time, or a smaller N"
-            )
-        return self.make()
 
 
 def known_designs(n: int, batch_size: int) -> list[BlockDesign]:
@@ -80,9 +35,39 @@ def known_designs(n: int, batch_size: int) -> list[BlockDesign]:
         every = lambda: (np.arange(N)[:, None] + np.arange(1, N)) % N  # noqa: E731
         found.append(BlockDesign(N, B, N, "all points but one", resolvable=False, make=every))
     elif N < 2 * B and B < N:
-        found += [_complement(some) for some in known_designs(N, N - B)[:1]]
+        found += [complement(some) for some in known_designs(N, N - B)[:1]]
+    if 2 < B < N - 1:
+        found += beside_symmetric(N, B)
     found.append(_all_batches(N, B))
     return sorted(found, key=lambda some: (some.n_batches, not some.resolvable))
+
+
+def beside_symmetric(n: int, batch_size: int) -> list[BlockDesign]:
+    """Residual and derived designs of these sizes, of symmetric designs from difference sets.
+
+    With v = N + k and k = B + lambda, k (k - 1) = lambda (v - 1) is lambda = B (B - 1) / (N - B); with k = N and
+    lambda = B it is v = 1 + N (N - 1) / B.
+    """
+    N, B, made = n, batch_size, list[BlockDesign]()
+    meetings, rest = divmod(B * (B - 1), N - B)
+    if not rest and (whole := symmetric(N + B + meetings, B + meetings)):
+        made.append(residual(whole))
+    if N * (N - 1) % B == 0 and (whole := symmetric(1 + N * (N - 1) // B, N)):
+        made.append(derived(whole))
+    return made
+
+
+def symmetric(v: int, k: int) -> BlockDesign | None:
+    """A design of v points in v batches of k: translates of one block, or complements; None if none is built here.
+
+    Any two of its batches share lambda = k (k - 1) / (v - 1) points.
+    """
+    if not 2 < k < v - 2 or k * (k - 1) % (v - 1):
+        return None
+    if 2 * k > v:
+        return (whole := symmetric(v, v - k)) and complement(whole)
+    family = next((some for some in known_families(v, k) if len(some.blocks) == 1), None)
+    return family and BlockDesign(v, k, v, family.name, resolvable=False, make=family.batches)
 
 
 def steiner_triples(n: int) -> BlockDesign | None:
@@ -148,18 +133,6 @@ def _of_schedule(some: Schedule) -> BlockDesign:
     size = some.n_classes * some.n_batches
     make = lambda: some.classes().reshape(-1, some.batch_size)  # noqa: E731
     return BlockDesign(some.n_points, some.batch_size, size, some.name, not some.left_out, make, some)
-
-
-def _complement(design: BlockDesign) -> BlockDesign:
-    """What the batches leave out: pairs are missed by b - 2 r + lambda of them."""
-    N, B = design.n_points, design.n_points - design.batch_size
-
-    def make() -> Batches:
-        left = np.ones((design.n_batches, N), dtype=bool)
-        np.put_along_axis(left, design.batches(), values=False, axis=1)
-        return np.nonzero(left)[1].reshape(-1, B)
-
-    return BlockDesign(N, B, design.n_batches, f"complement of {design.name}", resolvable=False, make=make)
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Shaped
 
 _COUNTED = 4096
 """Points up to which pairs are counted, in one matrix of 128 MiB."""
@@ -23,19 +23,25 @@ class Coverage(NamedTuple):
     """The batches, in their order, fall into partitions of all points."""
 
 
-def pair_coverage(batches: Int[np.ndarray, "*classes n_batches batch"], n: int) -> Coverage:
+def pair_coverage(batches: Shaped[np.ndarray, "..."], n: int) -> Coverage:
     """How often each pair of n points meets in these batches, counted one by one.
 
     Args:
-        batches: of one size; leading dimensions are a matter of order only.
+        batches: integers (.., n_batches, batch); leading dimensions are a matter of order only.
         n: number of points, at most 4096.
 
     Raises:
-        ValueError: if there are no batches, points are out of range or occur twice in a batch, or n is too large.
+        ValueError: if batches are no such integers or there are none, points are out of range or occur twice in a
+            batch, or n is too large.
     """
     if not 2 <= n <= _COUNTED:
         raise ValueError(f"pairs are counted among 2 to {_COUNTED} points, received {n}; take a sample")
-    rows = np.sort(batches.reshape(-1, batches.shape[-1]), axis=1)
+    if batches.ndim < 2 or not np.issubdtype(batches.dtype, np.integer):
+        raise ValueError(
+            "batches must be an array of integers, a batch a row, received one of "
+            f"{batches.dtype} and shape {batches.shape}; one batch is batches[None], and astype(int) makes integers"
+        )
+    rows = np.sort(batches.reshape(-1, batches.shape[-1]).astype(np.int64), axis=1) if batches.size else batches
     if not rows.size or rows.min() < 0 or rows.max() >= n or (rows[:, 1:] == rows[:, :-1]).any():
         raise ValueError(f"batches must hold distinct points 0 .. {n - 1}, received {rows[:1]} and others")
     count, B = np.zeros(n * n, dtype=np.int64), rows.shape[1]

@@ -64,7 +64,7 @@ def inflated(family: DifferenceFamily) -> Schedule | None:
         The schedule, of lambda (k q - 1) / (k - 1) classes; None if the blocks do not come apart.
     """
     q, k = family.order, family.blocks.shape[1]
-    blocks = _apart(family)
+    blocks = apart(family)
     if not family.is_field or blocks is None:
         return None
     field, copy = cyclotomy(q).field, np.arange(k) * q
@@ -155,7 +155,7 @@ def all_but_one(q: int, batch_size: int) -> Schedule | None:
     return developed(q, q, [cosets], f"cosets of a subgroup, each of {q} left out in turn")
 
 
-def _apart(family: DifferenceFamily) -> Batches | None:
+def apart(family: DifferenceFamily) -> Batches | None:
     """Translates of the blocks without common elements: each moved by the first element that does."""
     blocks = family.blocks
     if len(np.unique(blocks)) == blocks.size:
@@ -165,8 +165,8 @@ def _apart(family: DifferenceFamily) -> Batches | None:
     used, moved = np.zeros(family.order, dtype=bool), list[Int[np.ndarray, " batch"]]()
     field, shifts = cyclotomy(family.order).field, np.arange(family.order)
     for block in blocks:
-        for some in np.split(shifts, range(64, len(shifts), 64)):
-            images = field.add(block, some[:, None])
+        for start in range(0, len(shifts), 64):
+            images = field.add(block, shifts[start : start + 64, None])
             free = np.flatnonzero(~used[images].any(1))
             if len(free):
                 moved.append(images[free[0]])

@@ -22,6 +22,7 @@ References:
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import isqrt
 
 import numpy as np
 from jaxtyping import Int
@@ -85,9 +86,8 @@ class Cyclic(Differences):
     @cached_property
     def _classes(self) -> int:
         """The smallest divisor w of m with m / w < B; m if there is none."""
-        m, small = self.columns, [g for g in range(1, int(self.columns**0.5) + 1) if self.columns % g == 0]
-        divisors = sorted({*small, *(m // g for g in small)})
-        return next((g for g in divisors if m < g * self.rows), m)
+        m = self.columns
+        return next((g for g in divisors(m) if m < g * self.rows), m)
 
     @property
     @override
@@ -144,6 +144,12 @@ class Stacked(_Product):
     def shift(self, s: int) -> Int[np.ndarray, " rows"]:
         r1, r2 = np.divmod(np.arange(self.rows), self.second.rows)
         return self.first.shift(s)[r1] * self.second.columns + self.second.shift(s)[r2]
+
+
+def divisors(m: int) -> list[int]:
+    """All divisors of m >= 1, in ascending order."""
+    small = [g for g in range(1, isqrt(m) + 1) if m % g == 0]
+    return sorted({*small, *(m // g for g in small)})
 
 
 @lru_cache(maxsize=4096)

@@ -10,11 +10,13 @@ x and y lie together in B + g once for every way to write x - y = b - b' in B.
   of every ±H suffices if -1 is not in H, and one coset alone may (quadratic residues, v = 3 mod 4).
 * `singer_family`, v = (q^(m + 1) - 1) / (q - 1), k = (q^m - 1) / (q - 1): one block, a hyperplane of PG(m, q), over
   the integers modulo v: planes of order q are m = 2.
+* `bent_family`, v = 4^m: one block, the support of a quadratic form.
 
 References:
     Bose, 1939, "On the construction of balanced incomplete block designs", Ann. Eugenics 9. Singer, 1938, "A
     theorem in finite projective geometry", Trans. AMS 43. Paley, 1933, "On orthogonal matrices". Wilson, 1972,
-    "Cyclotomy and difference families in elementary abelian groups", J. Number Theory 4.
+    "Cyclotomy and difference families in elementary abelian groups", J. Number Theory 4. Menon, 1962, "On
+    difference sets whose parameters satisfy a certain relation", Proc. AMS 13.
 """
 
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ from theory.galois import prime_power
 
 _TRIED = 20_000
 """Blocks tried for `wilson_family`: enough for k <= 5, with luck for k = 6."""
+_HOPELESS = 8
+"""Block sizes from which random blocks are not tried: e! / e^e of them will do, e = 28 differences."""
 _FIELD = 2**20
 """The largest field whose powers are listed for `singer_family`."""
 
@@ -88,7 +92,7 @@ def difference_family(v: int, k: int, meetings: int = 1) -> DifferenceFamily:
 
 def known_families(v: int, k: int) -> list[DifferenceFamily]:
     """All families that the constructions of this module give, with any lambda; the fewest batches first."""
-    made = [singer_family(v, k), wilson_family(v, k), coset_family(v, k)]
+    made = [singer_family(v, k), wilson_family(v, k), coset_family(v, k), bent_family(v, k)]
     return sorted((some for some in made if some), key=lambda some: some.meetings)
 
 
@@ -105,8 +109,8 @@ def wilson_family(q: int, k: int) -> DifferenceFamily | None:
     group, rng = cyclotomy(q), np.random.default_rng(0)
     left, right = np.triu_indices(k, 1)
     t = (q - 1) // (2 * e)
-    for chunk in range(_TRIED // 1000):
-        sets = rng.integers(1, q, (1000, k))
+    for chunk in range(_TRIED // 1000 if k < _HOPELESS else 1):
+        sets = rng.integers(1, q, (1000 if k < _HOPELESS else 1, k))
         if chunk == 0 and (q - 1) % k == 0:  # a subgroup is a good candidate, for odd k
             sets[0] = group.power(np.arange(k) * ((q - 1) // k))
         cosets = np.sort(group.logs[group.subtract(sets[:, left], sets[:, right])] % e, axis=1)
@@ -169,3 +173,17 @@ def singer_family(v: int, k: int) -> DifferenceFamily | None:
         trace = group.field.add(trace, group.power(i * q**j))
     block = np.flatnonzero(trace == 0)
     return DifferenceFamily(v, block[None], (k - 1) // q, "hyperplanes of projective space", is_field=False)
+
+
+def bent_family(v: int, k: int) -> DifferenceFamily | None:
+    """One block of v = 4^m points, k = 2^(2m-1) - 2^(m-1): vectors of bits with x_1 x_2 + x_3 x_4 + .. = 1 (Menon).
+
+    The form f has full rank, so that f(x) + f(x + g), g != 0, is a linear function of x, but 0, plus a constant. It
+    is 1 for half of the x; so v / 4 of the k vectors have no translate by g among them: lambda = k - v / 4.
+    """
+    m = (v.bit_length() - 1) // 2
+    if m < 2 or v != 4**m or k != 2 ** (2 * m - 1) - 2 ** (m - 1) or not has_tables(v):
+        return None
+    bits = np.arange(v)[:, None] >> np.arange(2 * m) & 1
+    block = np.flatnonzero((bits[:, ::2] * bits[:, 1::2]).sum(1) % 2)
+    return DifferenceFamily(v, block[None], k - v // 4, "bent function", is_field=True)

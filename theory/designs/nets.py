@@ -111,10 +111,10 @@ def net(batch_size: int, n_batches: int) -> Schedule:
     """Parallel classes of B m points in which no pair meets twice, as many as this construction gives.
 
     Point (r, c), in row r < B and column c < m, has the number r m + c. Class s has the batches
-    {(r, b + f_s(r)) : r} for b < m, f_s the shifts of `theory.differences`; a pair of two rows meets at most
-    once, and exactly once if there are m classes (B <= the smallest prime power of m suffices). Pairs of one row
-    do not meet there. If B divides m, nets inside all rows follow, in parallel; with m = B^(k-1), B a prime power,
-    they complete a 2-design, the lines of AG(k, B).
+    {(r, b + f_s(r)) : r} for b < m, f_s the shifts of `theory.designs.differences`; a pair of two rows meets at
+    most once, and exactly once if there are m classes (B <= the smallest prime power of m suffices). Pairs of one
+    row do not meet there. If B divides m, nets inside all rows follow, in parallel; with m = B^(k-1), B a prime
+    power, they complete a 2-design, the lines of AG(k, B).
 
     Raises:
         ValueError: if a size is out of range.

@@ -20,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 
 from theory.designs.developed import all_but_one, halves, inflated, kirkman_double, quadruples
-from theory.designs.differences import Differences, differences
+from theory.designs.differences import Differences, differences, divisors
 from theory.designs.families import coset_family, wilson_family
 from theory.designs.flats import flats
 from theory.designs.kirkman import doubled
@@ -85,7 +85,7 @@ def _direct(n: int, B: int) -> Schedule | None:
     if B**power == n and prime_power(B):
         return affine_lines(power, B)
     for make in (wilson_family, coset_family):
-        family = make(n // B, B)
+        family = make(n // B, B) if (n // B - 1) % (B * (B - 1)) == 0 else None
         if family and family.meetings == 1 and (found := inflated(family)):
             return found
     if B == 3:
@@ -94,7 +94,7 @@ def _direct(n: int, B: int) -> Schedule | None:
 
 
 def _product(n: int, B: int) -> Schedule | None:
-    for u in (u for u in range(2, n // B + 1) if n % u == 0):
+    for u in (u for u in divisors(n) if 2 <= u <= n // B):
         across = differences(u, B)
         if across.classes < u or not (outer := resolvable_design(n // u, B)):
             continue

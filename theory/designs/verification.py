@@ -46,7 +46,7 @@ from math import exp, expm1, inf, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from scipy.sparse import csr_array
 
 from theory.codes.frames import simplex_etf
@@ -75,7 +75,7 @@ class Verification(NamedTuple):
     statement: str
 
 
-def verify(batches: Int[np.ndarray, "*classes n_batches batch"], n: int, temperature: float = 1.0) -> Verification:
+def verify(batches: Shaped[np.ndarray, "..."], n: int, temperature: float = 1.0) -> Verification:
     """Count how often pairs of n points meet in batches, and bound the full-batch gap that these can leave.
 
     The bounds are those of the module; they hold up to rounding, about 1e-12 relative.
@@ -84,7 +84,8 @@ def verify(batches: Int[np.ndarray, "*classes n_batches batch"], n: int, tempera
     'a 2-design: its minimisers are those of the full batch'
 
     Raises:
-        ValueError: if batches are not of distinct points 0 .. n - 1, or tau is not positive.
+        ValueError: if batches are no integers, a batch of distinct points 0 .. n - 1 a row, or tau is not
+            positive.
 
     Cost: eigenvalues of an n x n matrix and a few evaluations of the loss.
     """

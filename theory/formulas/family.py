@@ -30,6 +30,7 @@ References:
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,26 @@ def member(loss: str) -> Member:
 
 
 def check_temperature(temperature: float) -> None:
-    """Check that tau is positive and finite.
+    """Check that tau is positive and finite, and that its square is.
 
     Raises:
         ValueError: if not.
     """
-    if not (temperature > 0 and math.isfinite(temperature)):
+    if not 1e-100 <= temperature <= 1e100:
         raise ValueError(
             f"temperature must be positive and finite, received {temperature}; "
-            "typical values lie between 0.01 and 1"
+            "typical values lie between 0.01 and 1, and all from 1e-100 to 1e100 are taken"
         )
+
+
+def check_integer(name: str, value: object) -> None:
+    """Check that a number is an integer, of Python or numpy.
+
+    Raises:
+        ValueError: if not.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ValueError(f"{name} must be an integer, received {value!r}; pass a whole number")
 
 
 def value_at_equal_views(loss: str, others: Sequence[tuple[int, float]], temperature: float) -> float:
@@ -122,8 +133,11 @@ def check_sizes(n_pairs: int, batch_size: int | None, dim: int = 1) -> int:
     """The batch size in use, after checking all sizes.
 
     Raises:
-        ValueError: if N < 2, d < 1, or B is not between 2 and N.
+        ValueError: if a size is not an integer, N < 2, d < 1, or B is not between 2 and N.
     """
+    for name, size in (("n_pairs", n_pairs), ("dim", dim), ("batch_size", batch_size)):
+        if size is not None or name != "batch_size":
+            check_integer(name, size)
     if n_pairs < 2:
         raise ValueError(f"n_pairs must be at least 2, received {n_pairs}; one pair has no negative")
     if dim < 1:

@@ -26,6 +26,10 @@ from jaxtyping import Float
 from typing_extensions import override
 
 KERNELS = ("gaussian", "imq", "log", "riesz")
+_RANGES = {"gaussian": (1e-6, 1e6), "imq": (1e-3, 1e6), "log": (1e-6, 1e6)}
+"""Parameters for which float64 holds the kernel and its derivatives, and tells 0 from small distances."""
+_STEEPEST = 100.0
+"""The largest s of riesz: 1e200 at distance 0."""
 
 
 class Potential(ABC):
@@ -95,7 +99,8 @@ def kernel_potential(kernel: str, parameter: float, *, smoothing: float = 1e-4) 
     """A kernel of the distance as a potential of the cosine.
 
     Args:
-        kernel: gaussian (parameter t > 0), imq (c > 0), log (s > 0) or riesz (-2 < s, not 0).
+        kernel: gaussian (parameter t, 1e-6 to 1e6), imq (c, 1e-3 to 1e6), log (s, 1e-6 to 1e6) or riesz (s, above
+            -2 and at most 100, and at least 1e-6 from 0).
         parameter: as above.
         smoothing: of riesz: epsilon, added to the squared distance; 0 for the kernel proper, infinite at s = 1.
 
@@ -105,13 +110,20 @@ def kernel_potential(kernel: str, parameter: float, *, smoothing: float = 1e-4) 
     if kernel not in KERNELS:
         raise ValueError(f"kernel must be one of {', '.join(KERNELS)}; received {kernel!r}")
     if kernel == "riesz":
-        if not (parameter > -2 and parameter != 0):
+        if not (-2 < parameter <= _STEEPEST and abs(parameter) >= 1e-6):
             raise ValueError(
-                f"the parameter s of the riesz kernel must be above -2 and not 0, received {parameter}"
+                f"the parameter s of the riesz kernel must be above -2 and not 0 (1e-6 from it), and at most "
+                f"{_STEEPEST:g}, received {parameter}; 2 is usual"
             )
         sign = math.copysign(1.0, parameter)
         return Power(1 + smoothing / 2, parameter / 2, sign * 2 ** (-parameter / 2))
     _check_positive("parameter", parameter)
+    least, most = _RANGES[kernel]
+    if not least <= parameter <= most:
+        raise ValueError(
+            f"the parameter of the {kernel} kernel must lie between {least:g} and {most:g}, received {parameter}; "
+            "beyond, float64 does not hold the kernel and its derivatives"
+        )
     if kernel == "gaussian":
         return Exponential(1 / (2 * parameter))
     if kernel == "imq":

@@ -67,5 +67,7 @@ def _check(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be one finite number, received {value}")
     if name in ("alpha", "t", "base_temperature") and value <= 0:
         raise ValueError(f"{name} must be positive, received {value}")
+    if name == "t" and not 1e-6 <= value <= 1e6:
+        raise ValueError(f"t must lie between 1e-6 and 1e6, received {value}; 2 is usual")
     if name in ("gamma", "weight") and value < 0:
         raise ValueError(f"{name} must not be negative, received {value}")

@@ -1,23 +1,22 @@
 """What can be said for certain about given embeddings: how far above the minimum of a loss they are at most."""
 
-import math
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from theory.certificates.local import LARGEST, LocalCertificate, local_certificate
 from theory.certificates.logarithms import log_bound
 from theory.formulas.family import FAMILY
 from theory.formulas.objectives import objective
+from theory.ledger.log_sums import all_batches
 from theory.ledger.lookup import optimum
 
 _UNIT = 1e-5
 """How far from 1 the length of a row may be: float32 embeddings pass."""
-_ENTRIES = 10_000_000
-"""Similarities, batches times B^2, that are added up at most."""
+_MOST_BATCHES = 1_000_000
+"""Batches over which the mean is taken at most."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def certify(
     u, v = checked_unit_rows(u, v)
     n, dim = u.shape
     known = optimum(loss, n, dim, batch_size, temperature, **settings)
-    batches = None if batch_size in (None, n) else _all_batches(n, batch_size)
+    batches = None if batch_size in (None, n) else all_batches(n, batch_size, _MOST_BATCHES)
     value = function(u, v, batches)[0]
     kind = "closed form" if known.status == "proved" else _kind(known.source)
     bound, source, attained = known.lower_bound, known.source, known.status == "proved"
@@ -123,6 +122,7 @@ def checked_unit_rows(
         ValueError: if they are not two matrices of one shape with at least two rows, or a row is not finite or its
             length is not 1 to 1e-5.
     """
+    u, v = np.asarray(u), np.asarray(v)
     if u.ndim != 2 or u.shape != v.shape or len(u) < 2:
         raise ValueError(
             f"u and v must be two matrices [n, dim] of one shape with n >= 2, received {u.shape} and {v.shape}"
@@ -139,16 +139,6 @@ def checked_unit_rows(
             )
         ready.append(rows / lengths[:, None])
     return ready[0], ready[1]
-
-
-def _all_batches(n: int, batch_size: int) -> Int[np.ndarray, "batches batch_size"]:
-    count = math.comb(n, batch_size)
-    if count * batch_size**2 > _ENTRIES:
-        raise ValueError(
-            f"the mean over all {count} batches of {batch_size} among {n} pairs is too long to add up; "
-            f"leave batch_size out for the full batch, or take batch_size 2"
-        )
-    return np.array(list(combinations(range(n), batch_size)))
 
 
 def _antipodal(u: Float[np.ndarray, "n dim"], v: Float[np.ndarray, "n dim"]) -> bool:

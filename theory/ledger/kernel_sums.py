@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.certificates.linear_program import energy_bound
-from theory.codes import find_code, simplex_etf
+from theory.codes import cross_polytope, find_code, regular_polygon, simplex_etf
 from theory.formulas.family import check_sizes
 from theory.formulas.potentials import Exponential, Potential, kernel_potential
-from theory.ledger.entry import Optimum, Points, bounded, equal_views, proved
+from theory.ledger.entry import Optimum, Points, bounded, equal_views, padded, proved
 
 _SIMPLEX = "simplex bound: Jensen, as in kernel_sums"
 _LP = "linear-programming bound: Delsarte 1972; Yudin 1992"
@@ -59,7 +59,8 @@ def align_uniform_optimum(
     Proof: |u_i - v_i|^alpha >= 0, and the logarithm increases. For B < N the logarithm is taken of each batch,
     and only the simplex remains: by Jensen, log mean e^x >= mean x within a batch, and over all batches, in
     which all pairs meet equally often, the mean of -t |x - y|^2 is at least -2 t N / (N - 1) (|sum x|^2 >= 0),
-    as at the simplex.
+    as at the simplex. In a batch of two pairs the logarithm is that of one term: nothing is lost by Jensen, and
+    every u = v with sum u = 0 attains that bound; for odd N on a line, where |sum x| >= 1, signs split evenly do.
 
     References:
         Wang and Isola, 2020, arXiv 2005.10242. Cohn and Kumar, 2007, arXiv math/0607446.
@@ -70,6 +71,12 @@ def align_uniform_optimum(
     if known is not None and (size == n or n <= dim + 1):
         return known.proved(weight * known.log_energy(2 * t))
     simplex, programmed = -2 * t * n / (n - 1), 0.0
+    if size == 2:
+        odd = int(dim == 1 and n % 2)
+        source, value = "proof in align_uniform_optimum", weight * (simplex + 2 * t * odd / (n * (n - 1)))
+        points = (lambda: signs(n)) if odd else (lambda: sum_zero(n, dim))
+        name, note = ("cross_polytope" if n == 2 * dim else None), "every u = v with the least |sum u| attains it"
+        return proved(value, name, source, equal_views(points), note)
     if size == n:
         programmed = energy_bound(Exponential(1 / (2 * t)), n, dim).value / (n - 1)
     if programmed > 0 and math.log(programmed) > simplex:
@@ -122,6 +129,13 @@ def _lowest_energy(n: int, dim: int) -> _LowestEnergy | None:
 def signs(n: int) -> Points:
     """Points of {-1, 1} in turn."""
     return np.where(np.arange(n) % 2, -1.0, 1.0)[:, None]
+
+
+def sum_zero(n: int, dim: int) -> Points:
+    """Points that sum to zero: a cross-polytope, a polygon, or, for even n on a line, signs."""
+    if n == 2 * dim:
+        return cross_polytope(n, dim)
+    return signs(n) if dim == 1 else padded(regular_polygon(n).coordinates, dim)
 
 
 def spectral_contrastive_optimum(n_pairs: int, dim: int, batch_size: int | None = None) -> Optimum:

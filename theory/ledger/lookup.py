@@ -17,17 +17,19 @@ where one looks them up.
 from dataclasses import replace
 from typing import Any
 
-from theory.formulas.family import check_sizes, check_temperature
+from theory.formulas.family import FAMILY, check_integer, check_sizes, check_temperature, member
 from theory.formulas.settings import chosen_settings
 from theory.ledger.entry import Optimum
 from theory.ledger.kernel_sums import align_uniform_optimum, kcl_optimum, spectral_contrastive_optimum
 from theory.ledger.log_sums import all_batches, closeness, log_sum_exp_optimum
-from theory.ledger.search import SearchResult, search
+from theory.ledger.search import SearchResult, check_seed, search
 from theory.ledger.sigmoid import nce_optimum, sigmoid_optimum
 from theory.ledger.supervised import supcon_optimum
 
 __all__ = ["Optimum", "optimum"]
 
+_POSITIVE = {*(name for name in FAMILY if member(name).positive_in_denominator), "supcon", "siglip", "nce"}
+_UNDERFLOW = "below the smallest float: the minimum is positive, and shown as 0"
 _FLATNCE = "training with it follows the gradient of dcl: where that settles, optimum('dcl', ...) says"
 
 
@@ -69,10 +71,14 @@ def optimum(
     chosen = chosen_settings(loss, settings)
     size = check_sizes(n_pairs, batch_size, dim)
     check_temperature(temperature)
+    check_integer("starts", starts)
+    check_seed(seed)
     if starts < 0:
         raise ValueError(f"starts must not be negative, received {starts}; 0 is no search")
     batches = all_batches(n_pairs, size) if starts and size < n_pairs else None
     entry = _entry(loss, n_pairs, dim, batch_size, temperature, chosen)
+    if loss in _POSITIVE and entry.value == 0:
+        entry = replace(entry, note="; ".join(filter(None, (_UNDERFLOW, entry.note))))
     if loss == "flatnce":
         entry = replace(entry, note=f"{entry.note}; {_FLATNCE}" if entry.note else _FLATNCE)
     if starts == 0 or dim == 1 or entry.status == "proved":

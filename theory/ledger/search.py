@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
 
+from theory.formulas.family import check_integer
 from theory.formulas.objectives import Batches, Objective, Points, objective
 
 _ROUNDS = 8
@@ -81,6 +82,9 @@ def search(
     References:
         Liu and Nocedal, 1989, "On the limited memory BFGS method", Math. Programming 45.
     """
+    for name, number in (("n_pairs", n_pairs), ("dim", dim), ("starts", starts)):
+        check_integer(name, number)
+    check_seed(seed)
     if n_pairs < 2 or dim < 2:
         raise ValueError(
             f"n_pairs and dim must be at least 2, received {n_pairs} and {dim}; "
@@ -98,6 +102,17 @@ def search(
     values = np.array([value for value, _, _ in ends])
     value, x, gradient = ends[int(values.argmin())]
     return SearchResult(value, x[0], x[-1].copy(), values, gradient)
+
+
+def check_seed(seed: int) -> None:
+    """Check that a seed is an integer of at least 0.
+
+    Raises:
+        ValueError: if not.
+    """
+    check_integer("seed", seed)
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, received {seed}; any whole number from 0 on will do")
 
 
 def _descend(function: Objective, x: np.ndarray, batches: Batches | None) -> tuple[float, np.ndarray, float]:

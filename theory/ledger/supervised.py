@@ -3,11 +3,36 @@
 import math
 
 import numpy as np
+from jaxtyping import Float
 
 from theory.codes import simplex_etf
 from theory.formulas.family import check_sizes
 from theory.formulas.objectives import class_labels
 from theory.ledger.entry import Optimum, Points, bounded, proved
+
+
+def hypergeometric(
+    population: int, good: int, drawn: int
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """How many good ones are drawn, and with which probability; what is less likely than 1e-50 is left out.
+
+    By ratios of neighbours, from the likeliest number on: rounding does not grow with the size. To be t or more
+    from the mean K n / M has a probability of at most 2 e^(-2 t^2 / min(n, K)) (Hoeffding, 1963, section 6; n drawn
+    of M with K good ones are distributed as K drawn with n good ones).
+
+    Args:
+        population: M.
+        good: K.
+        drawn: n.
+    """
+    M, K, n = population, good, drawn
+    mode = (n + 1) * (K + 1) // (M + 2)
+    reach = math.ceil(8 * math.sqrt(min(n, K))) + 2
+    k = np.arange(max(0, n + K - M, mode - reach), min(n, K, mode + reach) + 1, dtype=np.float64)
+    ratios = (K - k[:-1]) * (n - k[:-1]) / ((k[:-1] + 1) * (M - K - n + k[:-1] + 1))
+    logs = np.concatenate([[0.0], np.cumsum(np.log(ratios))])
+    weights = np.exp(logs - logs.max())
+    return k, weights / weights.sum()
 
 
 def supcon_optimum(
@@ -61,12 +86,9 @@ def supcon_optimum(
     n = n_pairs // C
     factor = 1.0 if base_temperature is None else temperature / base_temperature
     gap = -math.inf if C == 1 else -C / ((C - 1) * temperature)
-    value = 0.0
-    for k in range(max(0, size - 1 - (n_pairs - n)), min(n, size)):
-        chance = math.comb(n - 1, k) * math.comb(n_pairs - n, size - 1 - k) / math.comb(n_pairs - 1, size - 1)
-        value += (
-            chance * factor * (math.log(2 * k + 1) + math.log1p(2 * (size - 1 - k) / (2 * k + 1) * math.exp(gap)))
-        )
+    k, chances = hypergeometric(n_pairs - 1, n - 1, size - 1)
+    logs = np.log(2 * k + 1) + np.log1p(2 * (size - 1 - k) / (2 * k + 1) * math.exp(gap))
+    value = factor * float(chances @ logs)
     source = "Graf et al. 2021, Thm 2, arXiv 2102.08817; two views and all batches: proof in supcon_optimum"
     if dim < C - 1:
         return bounded(value, source, f"attained by a simplex of {C} points, which needs dim = {C - 1}")

@@ -4,10 +4,11 @@ from typing import Any
 
 from theory.certificates.hermite import hermite_certificate
 from theory.codes import CODES
+from theory.formulas.family import FAMILY
 from theory.formulas.settings import SETTINGS
-from theory.ledger import optimum
+from theory.ledger import COUNTEREXAMPLES, optimum
 from theory.report.batches import batches_text
-from theory.report.optima import bounds_text, certificate_text, embeddings_text, entry_text
+from theory.report.optima import bounds_text, certificate_text, embeddings_text, entry_text, information_text
 from theory.report.tables import number, table
 
 __all__ = ["answer", "listing"]
@@ -37,13 +38,15 @@ def answer(
         parts += [bounds_text(entry, loss, n_pairs, dim, size or n_pairs, temperature, settings), ""]
     parts += ["Certificate", certificate_text(n_pairs, dim), *filter(None, [shown])]
     if batch_size is not None:
+        if loss in FAMILY:
+            parts += ["", "Information", information_text(n_pairs, dim, batch_size, temperature)]
         parts += ["", "Which batches suffice", batches_text(loss, n_pairs, dim, batch_size, temperature)]
     sizes_asked = f"{n_pairs} pairs in {dim} dimensions"
     return "\n".join([f"{loss}, {sizes_asked}, temperature {temperature:g}", "", *parts])
 
 
 def listing() -> str:
-    """The losses and their settings, and the table of codes."""
+    """The losses and their settings, the table of codes, and that of the counterexamples."""
     losses = [
         (name, ", ".join(f"{key} = {value}" for key, value in options.items()))
         for name, options in SETTINGS.items()
@@ -59,6 +62,18 @@ def listing() -> str:
         )
         for code in CODES
     ]
+    lower = [
+        (
+            found.loss,
+            *(number(size) for size in (found.n_pairs, found.dim, found.temperature)),
+            "full" if found.batches is None else f"{len(found.batches)} of {found.batches.shape[1]}",
+            found.expected,
+            number(found.candidate),
+            found.found,
+            number(found.value),
+        )
+        for found in COUNTEREXAMPLES
+    ]
     head = ("code", "d", "N", "cosine (how many)", "universally optimal", "exact certificate")
     return "\n".join(
         [
@@ -67,5 +82,8 @@ def listing() -> str:
             "",
             "Codes, beside the simplex (N <= d + 1), the cross-polytope (N = 2 d) and regular polygons (d = 2)",
             table(head, codes),
+            "",
+            "Counterexamples: embeddings with a loss that is at most that of the natural candidate",
+            table(("loss", "N", "d", "tau", "batches", "candidate", "its value", "what is lower", "value"), lower),
         ]
     )

@@ -26,7 +26,12 @@ def batches_text(loss: str, n: int, dim: int, size: int, temperature: float) -> 
     until = shuffles_until_all_meet(n, size)
     left = f", each leaves out {plan.left_out}" if plan.left_out else ""
     rows = [
-        ("smallest known that suffices", number(smallest.n_batches), _count(epochs), f"{smallest.name}, a {kind}"),
+        (
+            "smallest built here that suffices",
+            number(smallest.n_batches),
+            _count(epochs),
+            f"{smallest.name}, a {kind}",
+        ),
         ("no 2-design has fewer than", number(smallest.at_least), "", smallest.because),
         ("fewest in which all pairs meet", number(fewest_to_cover(n, size)), "", "lower bound of Schönheim"),
         ("all batches", number(count_batches(n, size)), "", f"C({n}, {size})"),

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from theory.bounds import finite_range, information_ceiling
+from theory.bounds.population import SMALLEST_TEMPERATURE
 from theory.certificates.hermite import hermite_certificate
 from theory.certificates.linear_program import energy_bound
 from theory.certificates.logarithms import chord_bound, log_bound, loss_bound
@@ -29,6 +31,8 @@ STATUS = {
 """The status of a ledger entry in words."""
 _CERTIFIED = 65_536
 """Coordinates up to which the ledger's embeddings are made and certified, in well under a second."""
+_COMPARED = 1024
+"""Pairs up to which they are, as every two are compared."""
 _DIFFERENTIATED = 48
 """Coordinates up to which their Hessian is computed."""
 
@@ -70,8 +74,13 @@ def _log_bounds(loss: str, n: int, dim: int, size: int, temperature: float) -> I
     yield "simplex", simplex_etf_value(n, size, loss=loss, temperature=temperature), "all u, v"
     if n <= dim + 1 or not member(loss).positive_in_denominator:
         return
-    yield "chord", chord_bound(loss, n, dim, size, temperature), "u = v"
-    if size == n:
+    code = find_code(n, dim)
+    if code is not None and size == n:
+        yield code.name, loss_bound(code.energy(Exponential(temperature)), loss), "all u, v"
+        return
+    if code is None and dim > 1:
+        yield "chord", chord_bound(loss, n, dim, size, temperature), "u = v"
+    if size == n and dim > 1:
         energy = energy_bound(Exponential(temperature), n, dim).value
         yield "linear program", loss_bound(float(energy), loss), "all u, v"
     best = log_bound(loss, n, dim, size, temperature)
@@ -122,11 +131,27 @@ def certificate_text(n: int, dim: int) -> str:
     )
 
 
+def information_text(n: int, dim: int, size: int, temperature: float) -> str:
+    """What batches of this size can say of the mutual information, and what the full batch tends to."""
+    ceiling, most = information_ceiling(size, temperature), math.log(size)
+    lines = [
+        f"  InfoNCE in batches of {size} certifies at most {number(ceiling)} nats of information "
+        f"(log B is {most:.6g})."
+    ]
+    if temperature >= SMALLEST_TEMPERATURE:
+        least, largest = finite_range(n, dim, temperature)
+        lines.append(
+            f"  The smallest InfoNCE of {n} pairs in one batch lies between {number(least)} and {number(largest)}, "
+            "by uniform points."
+        )
+    return "\n".join(lines)
+
+
 def embeddings_text(
     entry: Optimum, loss: str, n: int, dim: int, temperature: float, settings: dict[str, Any]
 ) -> str | None:
     """What is certain of the ledger's embeddings in the full batch; None if there are none, or too many."""
-    if entry.make is None or n * dim > _CERTIFIED or temperature <= 0:
+    if entry.make is None or n > _COMPARED or n * dim > _CERTIFIED or temperature <= 0:
         return None
     found = certify(
         *entry.embeddings(), loss, temperature, local=dim > 1 and n * dim <= _DIFFERENTIATED, **settings

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import roots_jacobi
 
+from theory.bounds import population_limit
 from theory.certificates import design_bound, energy_bound, levenshtein_quadrature, universal_bound
 from theory.codes import find_code
 from theory.formulas.potentials import Exponential, kernel_potential
@@ -87,3 +88,21 @@ def test_errors():
         universal_bound(Exponential(1.0), 1, 3)
     with pytest.raises(ValueError, match="dim must be at least 1, received 0"):
         levenshtein_quadrature(5, 0)
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 9, 40])
+def test_in_the_plane_the_rule_is_that_of_the_polygon(n):
+    """Exact for cos(k x), k < n: the sum of the n-th roots of unity, the point 1 with weight 1 / n."""
+    rule = levenshtein_quadrature(n, 2)
+    assert rule.weights.sum() == pytest.approx(1 - 1 / n)
+    for k in range(1, rule.degree + 1):
+        assert 1 / n + rule.weights @ np.cos(k * np.arccos(rule.nodes)) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "dim"), [(10**10, 3), (10**7, 2)])
+def test_more_points_than_there_are_rules_for(n, dim):
+    """The rule is refused at once; the bound is that of fewer points, and near the mean over the sphere."""
+    with pytest.raises(ValueError, match=rf"n_points must be at most .* for a rule in {dim} dimensions"):
+        levenshtein_quadrature(n, dim)
+    mean = np.exp(population_limit(dim))
+    assert universal_bound(Exponential(1.0), n, dim) / n == pytest.approx(mean, rel=1e-5)

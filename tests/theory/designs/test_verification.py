@@ -4,6 +4,8 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from theory import fixed_partition_range, simplex_etf, simplex_etf_value
@@ -65,6 +67,26 @@ def test_bounds_contain_what_is_found(name, temperature):
     assert "no minimiser is one of the full batch (proved)" in said.statement
 
 
+@st.composite
+def batch_lists(draw):
+    """Up to 8 random batches of 2 to N of N points, 3 <= N <= 7."""
+    n = draw(st.integers(3, 7))
+    size = draw(st.integers(2, n))
+    seeds = draw(st.lists(st.integers(0, 99), min_size=1, max_size=8))
+    return np.array([np.random.default_rng(seed).permutation(n)[:size] for seed in seeds]), n
+
+
+@given(some=batch_lists(), temperature=st.sampled_from([2.0, 0.7, 0.3]))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_bounds_contain_what_is_found_for_random_batches(some, temperature):
+    batches, n = some
+    said = verify(batches, n, temperature)
+    own, full = minimised(batches, n, temperature)
+    gap = full - simplex_etf_value(n, temperature=temperature)
+    assert said.own_at_least - 1e-7 <= own <= said.own_at_most + 1e-7
+    assert said.gap_at_least - 1e-6 <= gap <= said.gap_at_most + 1e-6
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.3])
 def test_a_2_design_leaves_nothing(temperature):
     for batches, n in ((FANO, 7), (PLANE, 9), (round_robin(6), 6)):
@@ -118,6 +140,16 @@ def test_refusals():
         verify(FANO, 6)
     with pytest.raises(ValueError, match=r"at least 2 points, received 1"):
         verify(np.arange(3)[:, None], 3)
+    for count in (lambda some: verify(some, 4), lambda some: pair_coverage(some, 4)):
+        with pytest.raises(
+            ValueError, match=r"array of integers, a batch a row, received one of float64 and shape"
+        ):
+            count(np.array([[0.0, 1.0]]))
+        with pytest.raises(ValueError, match=r"and shape \(3,\); one batch is batches\[None\]"):
+            count(np.array([0, 1, 2]))
+        with pytest.raises(ValueError, match=r"distinct points 0 \.\. 3"):
+            count(np.zeros((0, 2), dtype=int))
+    assert pair_coverage(np.array([[0, 1], [1, 2], [0, 2]], dtype=np.uint8), 3).is_design
 
 
 def test_epochs_are_told_apart_from_batches_that_happen_to_line_up():

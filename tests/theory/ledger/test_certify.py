@@ -138,5 +138,5 @@ def test_refusals(u, v, arguments, message):
 
 def test_too_many_batches():
     u = simplex_etf(60, 59)
-    with pytest.raises(ValueError, match=r"the mean over all .+ batches of 30 among 60 pairs is too long"):
+    with pytest.raises(ValueError, match="all batches are written out up to 1,000,000 of them"):
         certify(u, u, "info_nce", 1.0, 30)

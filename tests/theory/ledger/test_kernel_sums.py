@@ -1,7 +1,7 @@
 """Kernel losses: codes, bounds and tight frames against what minimisation reaches."""
 
 import math
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -148,3 +148,19 @@ def test_a_tight_frame_needs_as_many_points_as_dimensions():
 @pytest.mark.parametrize(("n_pairs", "dim", "value"), [(4, 3, -2000 * 4 / 3), (6, 3, -2000), (8, 3, -2000 * 8 / 7)])
 def test_uniformity_stays_finite_where_its_terms_underflow(n_pairs, dim, value):
     assert optimum("align_uniform", n_pairs, dim, t=1000.0).value == pytest.approx(value, rel=1e-3)
+
+
+@pytest.mark.parametrize(("n_pairs", "dim"), [(5, 2), (6, 3), (7, 3), (5, 1), (6, 1)])
+def test_alignment_and_uniformity_of_two_pairs_is_linear(n_pairs, dim):
+    """Within a batch of two the logarithm is that of one term: any points of least |sum| are optimal."""
+    best = optimum("align_uniform", n_pairs, dim, 2, weight=0.7)
+    assert best.status == "proved"
+    batches = all_batches(n_pairs, 2)
+    function = objective("align_uniform", weight=0.7)
+    assert function(*best.embeddings(), batches)[0] == pytest.approx(best.value, rel=1e-12)
+    if dim == 1:
+        ends = [np.array(signs, float)[:, None] for signs in product((1, -1), repeat=n_pairs)]
+        assert min(function(x, x, batches)[0] for x in ends) == pytest.approx(best.value, rel=1e-12)
+    else:
+        found = search("align_uniform", n_pairs, dim, batches=batches, starts=2, weight=0.7)
+        assert found.value == pytest.approx(best.value, abs=1e-9)

@@ -1,6 +1,9 @@
 """What the ledger says of every loss: one status, one source, embeddings that attain the value, and good errors."""
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from theory.formulas.settings import NO_ENTRY, SETTINGS
 from theory.ledger.log_sums import all_batches
 from theory.ledger.search import search
 
+ROOT = Path(__file__).parents[3]
 SIZES = [
     (2, 1, None),
     (4, 3, 3),
@@ -198,9 +202,103 @@ def test_a_loss_without_an_entry_says_why(loss):
         (("kcl", 4, 4), {"kernel": "riesz", "parameter": -2.0}, "must be above -2 and not 0"),
         (("kcl", 4, 4), {"parameter": 0.0}, "parameter must be positive"),
         (("clip", 4, 4), {"starts": -1}, "starts must not be negative, received -1"),
+        (("clip", 4, 4), {"seed": -1}, "seed must not be negative, received -1"),
+        (("clip", 4, 4, None, 1e-200), {}, "all from 1e-100 to 1e100 are taken"),
+        (("kcl", 9, 3), {"kernel": "riesz", "parameter": 200.0}, "at most 100, received 200"),
+        (
+            ("kcl", 9, 3),
+            {"kernel": "imq", "parameter": 1e-200},
+            "must lie between 0.001 and 1e.06, received 1e-200",
+        ),
+        (("kcl", 9, 3), {"parameter": 1e-300}, "gaussian kernel must lie between 1e-06 and 1e.06, received 1e-300"),
+        (("align_uniform", 9, 3), {"t": 1e-300}, "t must lie between 1e-6 and 1e6, received 1e-300"),
         (("clip", 40, 4, 20), {"starts": 1}, "all batches are written out up to 20,000 of them"),
     ],
 )
 def test_errors_say_requirement_received_remedy(arguments, settings, message):
     with pytest.raises(ValueError, match=message):
         optimum(*arguments, **settings)
+
+
+# ---- random starts where the natural candidate is only compared
+
+
+@pytest.mark.parametrize(
+    ("loss", "n_pairs", "dim", "batch_size", "temperature", "found"),
+    [
+        ("dhel_product", 5, 2, 3, 0.05, -15.2329),
+        ("dcl_one_way", 5, 3, 3, 0.05, -20.1306),
+        ("dcl", 8, 5, 3, 0.05, -19.3974),
+        ("dcl_one_way", 8, 2, 8, 0.1, -1.72664),
+    ],
+)
+def test_random_starts_leave_no_conjecture_that_a_few_of_them_beat(
+    loss, n_pairs, dim, batch_size, temperature, found
+):
+    """Values of an independent search; the natural candidates and descents from them alone end above."""
+    started = time.process_time()
+    best = optimum(loss, n_pairs, dim, batch_size, temperature)
+    assert time.process_time() - started < 2
+    assert best.status == "refuted"
+    assert best.lower_bound < best.value <= found
+    assert "12 random starts" in best.source
+
+
+def test_the_source_says_how_many_starts_there_were():
+    assert "its rivals and 12 random starts: a search" in optimum("dcl", 7, 2).source
+    assert "its rivals and 4 random starts: a search" in optimum("clip", 6, 4).source
+    assert "random" not in optimum("dcl", 240, 8).source
+
+
+# ---- types, and values that floats do not hold
+
+
+def test_what_is_no_size_is_refused_with_the_reason():
+    """In a process of its own, without the run-time checks of types that tests have."""
+    program = """
+from theory import certify, optimum, search, simplex_etf
+from theory.bounds import shuffled_coverage, stationarity_bound
+nan = float("nan")
+for ask in (
+    lambda: optimum("clip", 8.5, 4),
+    lambda: optimum("clip", nan, 4),
+    lambda: optimum("clip", 8, nan),
+    lambda: optimum("clip", 8, 4, 2.0),
+    lambda: optimum("clip", 8, 4, starts=1.5),
+    lambda: search("clip", 8, 4.5),
+    lambda: shuffled_coverage(10, 3, nan),
+    lambda: stationarity_bound(nan, 1.0, 1.0, [0.1]),
+    lambda: stationarity_bound(1.0, 1.0, 1.0, [nan]),
+):
+    try:
+        print("no error", ask())
+    except ValueError as error:
+        print(error)
+x = simplex_etf(4, 3).tolist()
+print(abs(certify(x, x, "clip").gap) < 1e-12)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    beginnings = [
+        "n_pairs must be an integer, received 8.5",
+        "n_pairs must be an integer, received nan",
+        "dim must be an integer, received nan",
+        "batch_size must be an integer, received 2.0",
+        "starts must be an integer, received 1.5",
+        "dim must be an integer, received 4.5",
+        "epochs must be an integer, received nan",
+        "gap must be finite and not negative, received nan",
+        "rho, gradient_norm and at least one learning rate must be positive and finite",
+        "True",
+    ]
+    for line, beginning in zip(lines, beginnings, strict=True):
+        assert line.startswith(beginning)
+
+
+@pytest.mark.parametrize("loss", ["info_nce", "siglip", "supcon"])
+def test_a_minimum_below_the_smallest_float_is_not_passed_off_as_zero(loss):
+    settings = {"bias": 0.0} if loss == "siglip" else {}
+    best = optimum(loss, 8, 8, None, 1e-4, **settings)
+    assert best.value == 0
+    assert best.note.startswith("below the smallest float: the minimum is positive")
+    assert "smallest float" not in optimum(loss, 8, 8, **settings).note

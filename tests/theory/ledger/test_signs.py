@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import reference
 
-from theory import LOSS_NAMES, optimum
+from theory import LOSS_NAMES, objective, optimum
+from theory.ledger.log_sums import all_batches
 from theory.ledger.signs import MOST_PAIRS, signs_optimum
 
 
@@ -44,3 +45,20 @@ def test_too_many_signs_are_only_bounded():
     assert optimum("clip", MOST_PAIRS + 1, 1).status == "lower_bound"
     with pytest.raises(ValueError, match="n_pairs must be at most 128 to count through signs, received 129"):
         signs_optimum("clip", MOST_PAIRS + 1, 1.0)
+
+
+@pytest.mark.parametrize("loss", LOSS_NAMES)
+@pytest.mark.parametrize(("n_pairs", "batch_size"), [(3, 2), (4, 2), (4, 3)])
+def test_no_pattern_is_lower_over_all_batches(loss, n_pairs, batch_size):
+    function, batches = objective(loss, 0.5), all_batches(n_pairs, batch_size)
+    patterns = product(product((1, -1), repeat=n_pairs), repeat=2)
+    lowest = min(function(column(u), column(v), batches)[0] for u, v in patterns)
+    best = optimum(loss, n_pairs, 1, batch_size, 0.5)
+    assert (best.status, best.value) == ("proved", pytest.approx(lowest, rel=1e-12))
+    assert function(*best.embeddings(), batches)[0] == pytest.approx(lowest, rel=1e-12)
+
+
+def test_too_many_patterns_of_a_batch_are_only_bounded():
+    assert optimum("clip", 100, 1, 50).status == "lower_bound"
+    with pytest.raises(ValueError, match="received batches of 50"):
+        signs_optimum("clip", 100, 1.0, 50)

@@ -1,6 +1,7 @@
 """The supervised loss: classes collapse to a simplex, over the full batch and over all batches."""
 
 import math
+import time
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from theory import optimum
 from theory.formulas.objectives import objective
 from theory.ledger.search import search
+from theory.ledger.supervised import hypergeometric
 
 
 def test_two_classes_of_two_pairs_by_hand():
@@ -55,3 +57,30 @@ def test_classes_are_equal_or_it_is_an_error():
         ValueError, match=r"n_classes must divide n_pairs.*received 4 and 6; the divisors are 1, 2, 3, 6"
     ):
         optimum("supcon", 6, 5, n_classes=4)
+
+
+@pytest.mark.parametrize(
+    ("population", "good", "drawn"), [(7, 3, 2), (50, 20, 30), (99, 49, 63), (9, 0, 3), (9, 9, 3)]
+)
+def test_chances_are_quotients_of_binomials(population, good, drawn):
+    k, chances = hypergeometric(population, good, drawn)
+    whole = [int(x) for x in k]
+    assert whole == [x for x in range(drawn + 1) if x <= good and drawn - x <= population - good]
+    every = math.comb(population, drawn)
+    exact = [math.comb(good, x) * math.comb(population - good, drawn - x) / every for x in whole]
+    np.testing.assert_allclose(chances, exact, rtol=1e-12)
+
+
+def test_large_batches_are_summed_where_the_mass_is():
+    """As many classes as pairs: one term. Two classes of half a million: as many positives as by drawing."""
+    started = time.process_time()
+    best = optimum("supcon", 10**6, 3, 10**5, n_classes=2)
+    assert time.process_time() - started < 0.5
+    k, chances = hypergeometric(10**6 - 1, 5 * 10**5 - 1, 10**5 - 1)
+    assert len(k) < 6000
+    mean, variance = chances @ k, chances @ k**2 - (chances @ k) ** 2
+    share, others = (5 * 10**5 - 1) / (10**6 - 1), 10**5 - 1
+    assert mean == pytest.approx(others * share, rel=1e-12)
+    assert variance == pytest.approx(others * share * (1 - share) * (10**6 - 10**5) / (10**6 - 2), rel=1e-5)
+    typical = math.log(2 * mean + 1 + 2 * (others - mean) * math.exp(-2))
+    assert best.value == pytest.approx(typical, abs=1e-5)
