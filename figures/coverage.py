@@ -1,4 +1,8 @@
-"""The full batch's gap against the fraction of pairs that ever meet."""
+"""The full batch's gap against the fraction of pairs that ever meet.
+
+The direction was seen first: that the gap need not fall as more pairs meet was put into the claim after results of
+this study showed it, so that "confirmed" says there what was seen, and is no prediction that came true.
+"""
 
 from collections.abc import Iterator, Mapping
 

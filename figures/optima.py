@@ -1,4 +1,8 @@
-"""Every loss of the ledger: how near to its optimum its minimisers are, in value and in shape."""
+"""Every loss of the ledger: how near to its optimum its minimisers are, in value and in shape.
+
+The words "but for the exceptions that it names" were added to the claim after the first results had been seen: in
+smaller batches some losses have other minimisers than the full batch, the rows that are not `sole` in the table.
+"""
 
 from collections.abc import Iterator, Mapping
 

@@ -45,12 +45,12 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
             part = methods[name]["cpu_seconds"] / methods["published"]["cpu_seconds"]
             slower += part >= 1
             found += [change] if change.n > 1 else []  # of one plan there is no interval
-            at = f"{_DATA.get(data, data)}, N = {n:,}: {look(name).label} {told(change, signed=True)} nats"
-            words.append(f"{at} in {part:.2g} of the time")
+            at = f"{_DATA.get(data, data)}, N = {n:,}: {look(name).label} {told(change, signed=True)}"
+            words.append(f"{at}, in {part:.2g} of the time")
     reached = verdict(1, found)
     text = (
-        f"In-batch loss less that of the published procedure (Welch; n = 1 has no interval and is not part of the "
-        f"verdict): {'; '.join(words)}."
+        "In-batch loss less that of the published procedure, nats (Welch; n = 1 has no interval and is not part of "
+        f"the verdict): {'; '.join(words)}."
     )
     return Evidence("partly" if reached == "confirmed" and slower else reached, text)
 

@@ -30,8 +30,8 @@ class SyntheticConfig:
     n_pairs: Annotated[int, tyro.conf.arg(aliases=["--N"])] = 8
     """Number of pairs, N."""
     dim: Annotated[int, tyro.conf.arg(aliases=["--d"])] = 16
-    """Dimension of the embeddings, d. The optimum is known for N <= d + 1 and, among symmetric antipodal
-    embeddings, for N = 2d."""
+    """Dimension of the embeddings, d. For every loss here the optimum is known where N <= d + 1, for some also
+    where N = 2d or d = 2; `python -m theory N d` says which."""
     batch_sizes: Annotated[tuple[int, ...], tyro.conf.arg(aliases=["--batch-size-list"])] = (2,)
     """Batch sizes, B; each makes a run of its own."""
     selections: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--batch-selections"], help=_SELECTIONS)] = (

@@ -38,8 +38,8 @@ class Race(Problem):
     decay: Decay = "constant"
     epochs: int = 1024
     """The longest horizon, in epochs."""
-    horizons: int = 7
-    """Of cosine: how many, each half as long as the next."""
+    horizons: int | None = None
+    """Of cosine: how many, each half as long as the next; None at a constant rate."""
     targets: tuple[float, ...] = (1e-2, 1e-3, 1e-4)
     seeds: int = 64
     tuning_seeds: int = 8
@@ -56,7 +56,12 @@ class Race(Problem):
             raise ValueError(
                 f"a race needs at least 2 seeds and 1 tuning seed, got {self.seeds} and {self.tuning_seeds}"
             )
-        if not 0 < self.horizons <= self.epochs.bit_length():
+        if (self.horizons is None) == (self.decay == "cosine"):
+            raise ValueError(
+                f"horizons are the runs of a cosine decay, got {self.horizons} of them for a {self.decay} rate; "
+                "say how many with decay='cosine', and leave them out else"
+            )
+        if self.horizons is not None and not 0 < self.horizons <= self.epochs.bit_length():
             raise ValueError(
                 f"horizons halve from {self.epochs} epochs down to at least 1, got {self.horizons} of them; take "
                 f"{self.epochs.bit_length()} or fewer"
@@ -110,7 +115,8 @@ def _cosine(race: Race, run: Run, device: torch.device) -> dict[str, Any]:
         return [[(float(m), 0.0) for m in found.medians[-1]]]
 
     saved = {"costs": {}} | (run.restore() or {"best": {}, "gaps": {}, "updates": {}})
-    for k in reversed(range(race.horizons)):
+    order = list(reversed(range(race.horizons or 0)))
+    for k in order:
         if k in saved["gaps"]:
             continue
         epochs = race.epochs >> k
@@ -120,7 +126,6 @@ def _cosine(race: Race, run: Run, device: torch.device) -> dict[str, Any]:
         saved["best"][k], saved["updates"][k] = best, int(found.updates[-1])
         saved["gaps"][k], saved["costs"][k] = found.gaps[-1, 0].tolist(), tuple(found.cost)
         run.checkpoint(saved)
-    order = list(reversed(range(race.horizons)))
     updates = np.array([saved["updates"][k] for k in order])
     gaps = np.array([saved["gaps"][k] for k in order])
     curve = [_point(race, saved["updates"][k], gaps[i], saved["best"][k]) for i, k in enumerate(order)]

@@ -7,7 +7,7 @@ result.json of its own is finished.
 import json
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -101,8 +101,8 @@ def main(config: SweepConfig) -> dict[str, dict[str, Any]]:
     )
     try:
         dealt = {preset: _deal(config, device, preset, pool) for preset in config.studies}
-        for preset, futures in dealt.items():
-            results |= _study(config, preset, lambda name, futures=futures: futures[name].result())
+        for preset, waiting in dealt.items():
+            results |= _study(config, preset, lambda name, waiting=waiting: waiting[name]())
     finally:
         pool.shutdown(cancel_futures=True)
     return results
@@ -145,12 +145,20 @@ def _now(config: SweepConfig, device: torch.device, preset: str, name: str) -> t
 
 def _deal(
     config: SweepConfig, device: torch.device, preset: str, pool: ProcessPoolExecutor
-) -> dict[str, "Future[tuple[bool, dict[str, Any]]]"]:
-    out = config.folder(preset)
-    return {
-        name: pool.submit(_cell, cell, out / name, device, overwrite=config.overwrite)
-        for name, cell in config.cells(preset).items()
-    }
+) -> dict[str, Callable[[], tuple[bool, dict[str, Any]]]]:
+    """What waits for each cell; where all are finished no process is started."""
+    out, dealt = config.folder(preset), dict[str, Callable[[], tuple[bool, dict[str, Any]]]]()
+    for name, cell in config.cells(preset).items():
+        found = None if config.overwrite else _finished(out / name, settings(cell))
+        if found is None:
+            dealt[name] = pool.submit(_cell, cell, out / name, device, overwrite=config.overwrite).result
+        else:
+            dealt[name] = partial(_as_before, found)
+    return dealt
+
+
+def _as_before(found: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    return True, found
 
 
 def _cell(cell: Cell, path: Path, device: torch.device, *, overwrite: bool) -> tuple[bool, dict[str, Any]]:

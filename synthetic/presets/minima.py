@@ -100,8 +100,7 @@ STUDIES: dict[str, Study] = {
     "coverage": Study(
         title="the full batch's gap against the fraction of pairs that ever meet",
         claim="That every pair meets is not enough for the full batch's optimum: all must meet equally often; "
-        "before "
-        "that the gap need not fall as more pairs meet.",
+        "before that the gap need not fall as more pairs meet.",
         cost="41 seconds of one core",
         cells=_coverage_cells(),
         table=_coverage_table,

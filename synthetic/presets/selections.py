@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from synthetic.presets.designs import updates_told
 from synthetic.selection_race import SelectionRace
 from synthetic.study import Results, Study, Table
 
@@ -41,7 +42,6 @@ def _race(n: int, b: int, selection: str, updates: int, **settings: Any) -> Sele
         batch_size=b,
         selection=selection,
         epochs=epochs,
-        horizons=1,
         seeds=32,
         tuning_seeds=4,
         **settings,
@@ -78,13 +78,10 @@ def _table(results: Results) -> Table:
     for name, result in results.items():
         for found in result["needed"]:
             reached = found["value"] is not None
-            high = "more" if found["high"] is None else f"{found['high']:,.0f}"
             rows.append(
                 [
                     name,
-                    f"{found['target']:g}",
-                    f"{found['value']:,.0f}" if reached else f"> {found['at_most']:,}",
-                    f"[{found['low']:,.0f}, {high}]" if found["low"] is not None else "-",
+                    *updates_told(found),
                     f"{found['seconds']:.2g}" if reached else "-",
                     f"{found['planning_seconds'] / found['update_seconds']:.0%}",
                     f"{found['rate']:.3g}",

@@ -3,6 +3,7 @@
 import json
 from itertools import product
 
+import matplotlib.pyplot as plt
 import pytest
 
 from figures.registry import FIGURES
@@ -126,6 +127,13 @@ def _write(path, experiment, settings, measures, before, of_plans, device, **num
     result |= {f"untrained_{name}": value for name, value in before.items()}
     (path / "result.json").write_text(json.dumps(result | {"n_train": 320, "n_test": 100} | numbers))
     return path
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    """No picture outlives its test: pyplot keeps them all, and warns when they are many."""
+    yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

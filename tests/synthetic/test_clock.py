@@ -60,7 +60,7 @@ def test_time_is_told_apart(monkeypatch):
 
 
 def test_seconds_are_updates_times_their_cost(tmp_path):
-    race = Race(n_pairs=8, dim=8, batch_size=2, selection="spectral", epochs=16, horizons=1, seeds=3, targets=GOALS)
+    race = Race(n_pairs=8, dim=8, batch_size=2, selection="spectral", epochs=16, seeds=3, targets=GOALS)
     near, nearer, never = run_race(race, tmp_path)["needed"]
     assert 0 < near["planning_seconds"] < near["update_seconds"]
     assert near["side_by_side"] == 9
@@ -72,7 +72,7 @@ def test_seconds_are_updates_times_their_cost(tmp_path):
 
 def test_results_without_times_are_still_tabled(tmp_path):
     """As races wrote them before they told the time, beside one of now."""
-    race = Race(n_pairs=8, dim=8, batch_size=2, selection="design", epochs=4, horizons=1, seeds=2, tuning_seeds=1)
+    race = Race(n_pairs=8, dim=8, batch_size=2, selection="design", epochs=4, seeds=2, tuning_seeds=1)
     for name, selection in (("old", "shuffled"), ("new", "design")):
         settings = {**asdict(race), "selection": selection}
         result = run_race(race, tmp_path / "once" / name)

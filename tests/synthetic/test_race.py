@@ -143,7 +143,8 @@ def test_every_horizon_of_a_decay_is_a_run_of_its_own(tmp_path):
 @pytest.mark.parametrize("decay", ["constant", "cosine"])
 def test_a_killed_race_goes_on(decay, tmp_path, monkeypatch):
     """It dies in the last of its runs; what came before is not done again."""
-    sizes = {"n_pairs": 8, "dim": 8, "batch_size": 2, "epochs": 8, "horizons": 2}
+    horizons = 2 if decay == "cosine" else None
+    sizes = {"n_pairs": 8, "dim": 8, "batch_size": 2, "epochs": 8, "horizons": horizons}
     race = Race(**sizes, selection="design", decay=decay, seeds=3, tuning_seeds=2)
     real, runs = race_module.trajectories, []
 
@@ -170,7 +171,8 @@ def test_a_killed_race_goes_on(decay, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("decay", ["constant", "cosine"])
 def test_a_rate_that_is_given_is_not_tuned(decay, tmp_path, monkeypatch):
-    sizes = {"n_pairs": 8, "dim": 8, "batch_size": 2, "epochs": 16, "horizons": 1, "seeds": 3}
+    horizons = 1 if decay == "cosine" else None
+    sizes = {"n_pairs": 8, "dim": 8, "batch_size": 2, "epochs": 16, "horizons": horizons, "seeds": 3}
     race = Race(**sizes, selection="shuffled", learning_rate=0.5, decay=decay, targets=(1.0,))
     alone = trajectories(race, "shuffled", rates=[0.5], seeds=range(3), epochs=16, decay=decay)
     monkeypatch.setattr(race_module, "_FIRST_TUNING_SEED", "no such seed")
@@ -190,7 +192,9 @@ def test_a_rate_that_is_given_is_not_tuned(decay, tmp_path, monkeypatch):
         ({"selection": "osgd", "n_pairs": 64, "batch_size": 8}, "set candidates to a number of random batches"),
         ({"selection": "osgd", "candidates": 4, "keep": 5}, "keep must lie between 1 and candidates = 4, got 5"),
         ({"seeds": 1}, "at least 2 seeds and 1 tuning seed, got 1 and 8"),
-        ({"horizons": 9}, "got 9 of them; take 8 or fewer"),
+        ({"decay": "cosine", "horizons": 9}, "got 9 of them; take 8 or fewer"),
+        ({"decay": "cosine"}, "got None of them for a cosine rate; say how many with decay='cosine'"),
+        ({"horizons": 3}, "got 3 of them for a constant rate; .* leave them out else"),
     ],
 )
 def test_refusals(change, message):

@@ -23,7 +23,7 @@ def run_race(race, path):
 
 
 def test_ordered_sgd_chooses_among_so_many(tmp_path):
-    sizes = {"n_pairs": 8, "dim": 8, "batch_size": 2, "epochs": 16, "horizons": 1, "seeds": 4, "targets": (0.5,)}
+    sizes = {"n_pairs": 8, "dim": 8, "batch_size": 2, "epochs": 16, "seeds": 4, "targets": (0.5,)}
     every, some = (
         run_race(
             SelectionRace(**sizes, selection="osgd", learning_rate=4.0, **settings), tmp_path / str(len(settings))
@@ -69,7 +69,7 @@ def test_hard_and_easy_rules_lie_on_both_sides_of_random():
 
 
 def test_a_race_of_selections_tells_how_hard_they_are(tmp_path):
-    sizes = {"n_pairs": 8, "dim": 8, "batch_size": 2, "epochs": 4, "horizons": 1, "seeds": 2, "tuning_seeds": 1}
+    sizes = {"n_pairs": 8, "dim": 8, "batch_size": 2, "epochs": 4, "seeds": 2, "tuning_seeds": 1}
     race = SelectionRace(**sizes, selection="matching")
     result = run_race(race, tmp_path)
     assert {row["hardness"] for row in result["needed"]} == {result["needed"][0]["hardness_exact"]}

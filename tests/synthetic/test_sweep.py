@@ -19,8 +19,8 @@ CELLS = {
     "all": Sufficiency(**SIZES, family="all", seeds=2),
 }
 RACES = {
-    decay: Race(**SIZES, selection="design", decay=decay, epochs=8, horizons=2, seeds=3, tuning_seeds=2)
-    for decay in ("constant", "cosine")
+    decay: Race(**SIZES, selection="design", decay=decay, epochs=8, horizons=horizons, seeds=3, tuning_seeds=2)
+    for decay, horizons in (("constant", None), ("cosine", 2))
 }
 
 
@@ -94,13 +94,16 @@ def test_every_study_says_what_it_is(name):
 
 
 @pytest.mark.usefixtures("small")
-def test_two_workers_find_what_one_does(tmp_path):
+def test_two_workers_find_what_one_does(tmp_path, monkeypatch):
+    """And are not started where all is finished."""
     one, two = (
         main(SweepConfig(preset="sufficiency", out=str(tmp_path / str(n)), device="cpu", workers=n)) for n in (1, 2)
     )
     assert {name: found["points"] for name, found in one.items()} == {
         name: found["points"] for name, found in two.items()
     }
+    monkeypatch.setattr(sweep.ProcessPoolExecutor, "submit", lambda *_, **__: pytest.fail("started"))
+    assert main(SweepConfig(preset="sufficiency", out=str(tmp_path / "2"), device="cpu", workers=2)) == two
 
 
 def test_the_list_says_what_each_costs(capsys):
