@@ -28,7 +28,7 @@ from batching.methods import METHODS, Method
 from batching.pickers.diversity import EffectiveRank
 from batching.pickers.jest import Jest
 from batching.pickers.picker import OrderedSamples, Picker, RhoLoss, UniformPick
-from batching.plan import Embed, Plan, Selection, Step
+from batching.plan import Embed, Plan, Selection, Step, Wrapped
 from batching.registry import ALIASES, SELECTIONS, canonical_name, make_selection
 from batching.report import Report, coverage, hardness, planned, purity
 from batching.rules.adjusted import Adjusted
@@ -93,6 +93,7 @@ __all__ = [
     "Step",
     "Swaps",
     "UniformPick",
+    "Wrapped",
     "canonical_name",
     "coverage",
     "derived_seed",

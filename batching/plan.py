@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from typing_extensions import override
 
 from batching.combinations import Combinations
 from batching.seeded import Seed
@@ -142,6 +143,31 @@ class Selection(ABC):
             epoch: How many plans were made before this one.
             embed: Gives the current embeddings of the pairs with given numbers.
         """
+
+
+@dataclass(frozen=True)
+class Wrapped(Selection):
+    """Another rule, whose plans are changed or watched; what derives from this is otherwise what the rule is."""
+
+    rule: Selection
+
+    def __post_init__(self) -> None:
+        """Be what the rule is."""
+        for name in ("uses_embeddings", "by_epoch", "disjoint"):
+            object.__setattr__(self, name, getattr(self.rule, name))
+
+    @property
+    @override
+    def rounded(self) -> bool:
+        return self.rule.rounded
+
+    @override
+    def check(self, n_pairs: int, batch_size: int) -> None:
+        self.rule.check(n_pairs, batch_size)
+
+    @override
+    def updates_per_epoch(self, n_pairs: int, batch_size: int) -> int:
+        return self.rule.updates_per_epoch(n_pairs, batch_size)
 
 
 def device_of(seed: Seed) -> torch.device:

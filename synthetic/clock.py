@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from typing_extensions import override
 
-from batching import Embed, Plan, Seed, Selection
+from batching import Embed, Plan, Seed, Wrapped
 
 
 class Cost(NamedTuple):
@@ -44,31 +44,12 @@ def clock_of(device: torch.device | None) -> Callable[[], float]:
 
 
 @dataclass(frozen=True)
-class Timed(Selection):
+class Timed(Wrapped):
     """Another rule's plans, and how long they took."""
 
-    rule: Selection
     clock: Callable[[], float]
     spent: list[float] = field(default_factory=list[float])
     """Seconds of each plan, of all replicates together."""
-
-    def __post_init__(self) -> None:
-        """Be what the rule is."""
-        for name in ("uses_embeddings", "by_epoch", "disjoint"):
-            object.__setattr__(self, name, getattr(self.rule, name))
-
-    @property
-    @override
-    def rounded(self) -> bool:
-        return self.rule.rounded
-
-    @override
-    def check(self, n_pairs: int, batch_size: int) -> None:
-        self.rule.check(n_pairs, batch_size)
-
-    @override
-    def updates_per_epoch(self, n_pairs: int, batch_size: int) -> int:
-        return self.rule.updates_per_epoch(n_pairs, batch_size)
 
     @override
     def plan(self, n_pairs: int, batch_size: int, *, seed: Seed, epoch: int, embed: Embed) -> Plan:

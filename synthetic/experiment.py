@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
-from batching import Embed, Plan, Seed, Selection
+from batching import Embed, Plan, Seed, Selection, Wrapped
 from synthetic.config import SyntheticConfig
 from synthetic.pairs import FreePairs
 from theory import CONFIGURATIONS, Optimum, aligned_gram, distance_to_optimum, optimum
@@ -165,14 +165,8 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Accumulated(Selection):
+class Accumulated(Wrapped):
     """A rule whose plans are taken in one update, with the sum of their batches' losses."""
-
-    rule: Selection
-
-    @override
-    def check(self, n_pairs: int, batch_size: int) -> None:
-        self.rule.check(n_pairs, batch_size)
 
     @override
     def updates_per_epoch(self, n_pairs: int, batch_size: int) -> int:

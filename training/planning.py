@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import Tensor
 from typing_extensions import override
 
-from batching import Embed, Plan, Report, Seed, Selection, planned
+from batching import Embed, Plan, Report, Seed, Selection, Wrapped, planned
 from batching.adapters.embedding import embed_with
 from training.ranks import Ranks
 from training.task import Task
@@ -65,7 +65,7 @@ def shares_out(rule: object) -> bool:
 
 
 @dataclass(frozen=True)
-class Agreed(Selection):
+class Agreed(Wrapped):
     """Another rule's plans, those of the first process in all of them.
 
     Float differences between machines, or between two runs of one kernel, are enough for different batches. What
@@ -73,26 +73,7 @@ class Agreed(Selection):
     embeddings that the rule did not ask for, all would look for the same.
     """
 
-    rule: Selection
     ranks: Ranks
-
-    def __post_init__(self) -> None:
-        """Be what the rule is."""
-        for name in ("uses_embeddings", "by_epoch", "disjoint"):
-            object.__setattr__(self, name, getattr(self.rule, name))
-
-    @property
-    @override
-    def rounded(self) -> bool:
-        return self.rule.rounded
-
-    @override
-    def check(self, n_pairs: int, batch_size: int) -> None:
-        self.rule.check(n_pairs, batch_size)
-
-    @override
-    def updates_per_epoch(self, n_pairs: int, batch_size: int) -> int:
-        return self.rule.updates_per_epoch(n_pairs, batch_size)
 
     @override
     @torch.no_grad()
