@@ -56,10 +56,14 @@ def sufficiency_grams(runs: Sequence[Folder]) -> pd.DataFrame:
 def race_needed(runs: Sequence[Folder]) -> pd.DataFrame:
     """A row per problem, selection, decay and target: the updates that it takes, empty for more than were made.
 
-    Seconds are empty for races that did not tell the time.
+    A target that was reached by the `first` update that was looked at is reached after at most so many. Seconds
+    are empty for races that did not tell the time.
     """
     rows = [
-        _race(run) | _short(found | {name: found.get(name) for name in _COSTS}) | run.provenance
+        _race(run)
+        | {"first": min(point["update"] for point in run.result["curve"])}
+        | _short(found | {name: found.get(name) for name in _COSTS})
+        | run.provenance
         for run in runs
         for found in run.result["needed"]
     ]

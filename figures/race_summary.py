@@ -39,6 +39,8 @@ def _updates(row: dict[str, Any] | None) -> str:
         return ""
     if pd.isna(row["updates"]):
         return f"> {row['at_most']:,}"
+    if row["updates"] <= row["first"]:
+        return f"≤ {row['first']:,}"
     high = "more" if pd.isna(row["high"]) else f"{row['high']:,.0f}"
     return f"{row['updates']:,.0f} [{row['low']:,.0f}, {high}]"
 

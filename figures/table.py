@@ -117,7 +117,7 @@ def update_table(path: Path, new: pd.DataFrame, keys: Sequence[str], order: Sequ
                 f"{path} must have the column {', '.join(missing)}, which tells its rows apart, but has not; "
                 "remove the file and collect its runs again"
             )
-        replaced = old.set_index(list(keys)).index.isin(new.set_index(list(keys)).index)
+        replaced = _index(old, keys).isin(_index(new, keys))
         columns = merged_columns(list(old), list(new))
         rows = [*old.loc[~replaced].to_dict("records"), *new.to_dict("records")]
         new = pd.DataFrame(rows, columns=columns)
@@ -125,6 +125,12 @@ def update_table(path: Path, new: pd.DataFrame, keys: Sequence[str], order: Sequ
     temporary = path.with_name(f".{path.name}.tmp")
     new.sort_values(order, kind="stable").to_csv(temporary, index=False, lineterminator="\n")
     temporary.replace(path)
+
+
+def _index(table: pd.DataFrame, keys: Sequence[str]) -> pd.MultiIndex:
+    """What tells rows apart; an empty key equals another empty one, as missing numbers by themselves do not."""
+    columns = table[list(keys)].astype(object)
+    return pd.MultiIndex.from_frame(columns.where(columns.notna(), ""))
 
 
 def collect(roots: Iterable[Path], data: Path = DATA) -> tuple[int, list[Path]]:

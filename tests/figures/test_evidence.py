@@ -136,7 +136,15 @@ def test_sufficiency(gaps, says):
 
 
 def _needed(shuffled, design):
-    shared = {"n_pairs": 25, "batch_size": 5, "decay": "constant", "target": 0.01, "at_most": 9000, "n": 64}
+    shared = {
+        "n_pairs": 25,
+        "batch_size": 5,
+        "decay": "constant",
+        "target": 0.01,
+        "first": 5,
+        "at_most": 9000,
+        "n": 64,
+    }
     rows = [("shuffled", shuffled), ("design", design)]
     return pd.DataFrame(
         [

@@ -206,3 +206,12 @@ def test_hardness_against_cost_shows_every_method_of_the_table():
         assert (round(row["cpu_seconds"], 9), round(row["hardness_0.1"], 9)) in points
     names = {text.get_text() for text in figure.legends[0].get_texts()}
     assert {"shuffled", "spectral", "published procedure", "balanced bisection + swaps"} <= names
+
+
+def test_rows_with_an_empty_key_are_replaced_too(tmp_path):
+    rows = pd.DataFrame(
+        {"loss": ["kcl", "info_nce"], "kernel": ["gaussian", None], "n": [1, 2], "value": [1.0, 2.0]}
+    )
+    for _ in range(2):
+        update_table(tmp_path / "table.csv", rows, ["loss", "kernel", "n"])
+    assert len(pd.read_csv(tmp_path / "table.csv")) == 2
