@@ -129,7 +129,7 @@ def update_table(path: Path, new: pd.DataFrame, keys: Sequence[str], order: Sequ
 
 def _index(table: pd.DataFrame, keys: Sequence[str]) -> pd.MultiIndex:
     """What tells rows apart; an empty key equals another empty one, as missing numbers by themselves do not."""
-    columns = table[list(keys)].astype(object)
+    columns = table.loc[:, list(keys)].astype(object)
     return pd.MultiIndex.from_frame(columns.where(columns.notna(), ""))
 
 
