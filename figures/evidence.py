@@ -1,6 +1,6 @@
 """What a table says about a claim: a verdict and the numbers behind it, computed and never typed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,13 +24,20 @@ class Evidence:
 
     verdict: Verdict
     text: str
-    """Effect, 95 % interval and n, in one or a few sentences."""
+    """The finding in one or two sentences, with effect, 95 % interval and n where there is no table of them."""
+    table: Sequence[Sequence[str]] = ()
+    """The numbers that the verdict rests on: a header, then a row for each case; empty if the text has them all."""
 
     def __post_init__(self) -> None:
-        """Refuse an unknown verdict or an empty text."""
+        """Refuse an unknown verdict, an empty text or a ragged table."""
         if self.verdict not in VERDICTS or not self.text.strip():
             raise ValueError(
                 f"evidence needs one of {', '.join(VERDICTS)} and a text, got {self.verdict!r} and {self.text!r}"
+            )
+        if len({len(row) for row in self.table}) > 1 or len(self.table) == 1:
+            raise ValueError(
+                "a table of evidence needs a header and rows of as many cells, got rows of "
+                f"{', '.join(str(len(row)) for row in self.table)} cells"
             )
 
 

@@ -93,9 +93,17 @@ def _section(name: str, pictures: Sequence[str], found: Evidence | None, about: 
         f"[{path_of(table).name}]({os.path.relpath(path_of(table), FOLDER)})" for table in entry.tables
     )
     target = entry.command.removeprefix("make ")
-    lines += [f"Evidence: {found.text}", ""] if found else []
+    lines += [f"Evidence: {found.text}", "", *_markdown(found.table)] if found else []
     lines += [f"Tables: {links}. Command: `{entry.command}`: {about.get(target, 'not documented')}.", ""]
     return "\n".join(lines)
+
+
+def _markdown(table: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table, numbers to the right, with an empty one after it; none of an empty table."""
+    if not table:
+        return []
+    header, *rows = (f"| {' | '.join(row)} |" for row in table)
+    return [header, "|---" + "|---:" * (len(table[0]) - 1) + "|", *rows, ""]
 
 
 def main() -> None:
