@@ -1,6 +1,6 @@
 """How the full-batch loss of many small problems falls, a replicate for every learning rate and seed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -17,6 +17,8 @@ from theory import optimum
 from training import GradientDescent, Moment, Progress, constant, fit, warmup_cosine
 
 Decay = Literal["constant", "cosine"]
+Measure = Callable[[Float[Tensor, "replicates n dim"], Float[Tensor, "replicates n dim"]], Tensor | np.ndarray]
+"""Of the unit embeddings u and v in float64: a number for each replicate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,8 @@ class Trajectories(NamedTuple):
     updates: Int[np.ndarray, " points"]
     gaps: Float[np.ndarray, "points rates seeds"]
     cost: Cost
+    watched: Mapping[str, Float[np.ndarray, "points rates seeds"]]
+    """What else was measured, by name."""
 
     @property
     def medians(self) -> Float[np.ndarray, "points rates"]:
@@ -105,6 +109,7 @@ def trajectories(
     points_per_doubling: int = 8,
     candidates: int | None = None,
     keep: int = 1,
+    watch: Mapping[str, Measure] | None = None,
 ) -> Trajectories:
     """Train every seed at every learning rate, all at once.
 
@@ -123,6 +128,7 @@ def trajectories(
         points_per_doubling: How densely the gap is measured.
         candidates: Of Ordered SGD, see `Problem.rule`; keep likewise.
         keep: See there.
+        watch: What else to measure, by name.
 
     Raises:
         ValueError: if the selection cannot plan for these sizes.
@@ -135,15 +141,19 @@ def trajectories(
     task = problem.start(every_seed, torch.tensor(rates, device=device).repeat_interleave(len(seeds)))
     updates = epochs * rule.updates_per_epoch(problem.n_pairs, problem.batch_size)
     schedule = constant(1.0) if decay == "constant" else warmup_cosine(1.0, updates, warmup=0)
-    seen, gaps, measuring = list[int](), list[np.ndarray](), list[float]()
     best = problem.best_loss()
+    measures: dict[str, Measure] = {"gap": lambda u, v: loss(u, v) - best, **(watch or {})}
+    seen, measuring = list[int](), list[float]()
+    found: dict[str, list[np.ndarray]] = {name: [] for name in measures}
 
     def measure(moment: Moment) -> dict[str, int | float]:
         begin = clock()
-        u, v = task.embed(None)
+        u, v = (x.double() for x in task.embed(None))
         if moment.update:
             seen.append(moment.update)
-            gaps.append(loss(u.double(), v.double()).cpu().numpy().reshape(len(rates), len(seeds)) - best)
+            for name, measured in measures.items():
+                values = torch.as_tensor(measured(u, v)).cpu().numpy()
+                found[name].append(values.reshape(len(rates), len(seeds)))
         measuring.append(clock() - begin)
         return {}
 
@@ -164,7 +174,9 @@ def trajectories(
         )
     planning, share = sum(rule.spent), updates * len(every_seed)
     stepping = clock() - begin - sum(measuring) - planning
-    return Trajectories(np.array(seen), np.stack(gaps), Cost(planning / share, stepping / share, len(every_seed)))
+    cost = Cost(planning / share, stepping / share, len(every_seed))
+    curves = {name: np.stack(values) for name, values in found.items()}
+    return Trajectories(np.array(seen), curves.pop("gap"), cost, curves)
 
 
 def geometric(last: int, per_doubling: int) -> list[int]:
