@@ -191,8 +191,13 @@ def value_and_gradient(
     """
     form = FORMS.get(loss.func) if isinstance(loss, partial) and set(loss.keywords) == {"temperature"} else None
     if form is None or batches.shape[-1] == 1:
-        u, v = u.detach().requires_grad_(), v.detach().requires_grad_()
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
+            # Copies, as what was made in inference mode cannot be differentiated.
+            u, v, batches = (
+                u.detach().clone().requires_grad_(),
+                v.detach().clone().requires_grad_(),
+                batches.clone(),
+            )
             values = loss(u, v, batches=batches)
             du, dv = torch.autograd.grad(values.sum(), (u, v))
         return values.detach(), du, dv

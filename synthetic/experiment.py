@@ -14,7 +14,8 @@ from batching import Embed, Plan, Seed, Selection, Wrapped
 from synthetic.config import SyntheticConfig
 from synthetic.pairs import FreePairs
 from theory import CONFIGURATIONS, Optimum, aligned_gram, distance_to_optimum, optimum
-from training import GradientDescent, Moment, Progress, Run, constant, fit
+from training import GradientDescent, Moment, Progress, Ranks, Run, constant, fit
+from training.captured import steps_for
 
 Statistic = dict[str, int | float]
 """{"mean", "std", "n"} over the seeds; std is that of the sample (n - 1), 0 for one seed."""
@@ -61,6 +62,7 @@ def _one_selection(
         batch_size=batch_size,
         dtype=getattr(torch, config.dtype),
     )
+    loss = config.loss_function()
     rule: Selection = config.selection(name)
     if config.grad_accum:
         rule = Accumulated(rule)
@@ -72,7 +74,7 @@ def _one_selection(
         fit(
             task,
             selection=rule,
-            loss=config.loss_function(),
+            loss=loss,
             optimizer=GradientDescent([task.raw], config.learning_rate),
             learning_rate=constant(config.learning_rate),
             batch_size=batch_size,
@@ -81,6 +83,7 @@ def _one_selection(
             log_every=config.log_every * per_step,
             observe=watch,
             progress=progress,
+            make_steps=steps_for("auto", task, loss, Ranks(device=task.raw.device)),
         )
     seconds = run.seconds() - before - watch.seconds
     return {**watch.result(), "updates": updates, "seconds": round(seconds, 4)}, watch.arrays()

@@ -9,6 +9,7 @@ from torch import Tensor
 from batching import Plan, normals
 from losses import Loss, value_and_gradient
 
+Directions = tuple[Float[Tensor, "2 replicates n dim"], Float[Tensor, "2 replicates n 1"]]
 _STACK_ENTRIES = 2**24
 """Similarities held at once where a step has many batches (128 MiB of float64)."""
 
@@ -48,16 +49,14 @@ class FreePairs:
         self.n_pairs = n_pairs
         self.updates_commute = updates_commute
         self.batches_at_once = max(1, _STACK_ENTRIES // (len(seeds) * batch_size**2))
-        self._directions: tuple[int, Tensor, Tensor] | None = None
+        self._directions: tuple[int, Directions] | None = None
 
-    def directions(self) -> tuple[Float[Tensor, "2 replicates n dim"], Float[Tensor, "2 replicates n 1"]]:
+    def directions(self) -> Directions:
         """The unit vectors x / |x| and the lengths |x|; computed once for each value of the parameters."""
         version = self.raw._version
         if self._directions is None or self._directions[0] != version:
-            raw = self.raw.detach()
-            length = torch.linalg.vector_norm(raw, dim=-1, keepdim=True)
-            self._directions = (version, raw / length, length)
-        return self._directions[1:]
+            self._directions = (version, _directions(self.raw))
+        return self._directions[1]
 
     @torch.inference_mode()
     def embed(
@@ -77,10 +76,27 @@ class FreePairs:
         loss: Loss,
         scale: float,
     ) -> Float[Tensor, "replicates n_batches"]:
+        """See `training.Task`."""
+        return self._accumulate(self.directions(), batches.to(self.raw.device), loss, scale)
+
+    def inputs(self, batches: Int[Tensor, "*replicates n_batches batch"]) -> tuple[Tensor, ...]:
+        """The batches, see `training.captured`."""
+        self._directions = None  # a replay changes the parameters, and not their version
+        return (batches.to(self.raw.device),)
+
+    @torch.inference_mode()
+    def accumulate_inputs(
+        self, inputs: tuple[Tensor, ...], loss: Loss, scale: float
+    ) -> Float[Tensor, "replicates n_batches"]:
+        """`accumulate`, with nothing that was computed before."""
+        (batches,) = inputs
+        return self._accumulate(_directions(self.raw), batches, loss, scale)
+
+    def _accumulate(self, at: Directions, batches: Tensor, loss: Loss, scale: float) -> Tensor:
         """With y = x / |x| and g = d loss / d y the gradient is (g - (g.y) y) / |x|, times the replicate's rate."""
-        directions, length = self.directions()
+        directions, length = at
         u, v = directions.unbind()
-        values, du, dv = value_and_gradient(loss, u, v, batches=batches.to(u.device))
+        values, du, dv = value_and_gradient(loss, u, v, batches=batches)
         slope = torch.stack([du, dv])
         along = torch.linalg.vecdot(slope, directions).unsqueeze(-1)
         gradient = (slope - along * directions) * (scale * self.rates / length)
@@ -108,3 +124,9 @@ class FreePairs:
         """Put back the raw vectors."""
         with torch.no_grad():
             self.raw.copy_(state["raw"])
+
+
+def _directions(raw: Float[Tensor, "2 replicates n dim"]) -> Directions:
+    raw = raw.detach()
+    length = torch.linalg.vector_norm(raw, dim=-1, keepdim=True)
+    return raw / length, length

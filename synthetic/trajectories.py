@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,11 +15,14 @@ from losses import make_loss
 from synthetic.clock import Cost, Timed, clock_of
 from synthetic.pairs import FreePairs
 from theory import optimum
-from training import GradientDescent, Moment, Progress, constant, fit, warmup_cosine
+from training import GradientDescent, Moment, Progress, Ranks, constant, fit, warmup_cosine
+from training.captured import steps_for
 
 Decay = Literal["constant", "cosine"]
 Measure = Callable[[Float[Tensor, "replicates n dim"], Float[Tensor, "replicates n dim"]], Tensor | np.ndarray]
 """Of the unit embeddings u and v in float64: a number for each replicate."""
+_CACHE = 2**22
+"""Bytes of embeddings that are trained side by side on a CPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +115,7 @@ def trajectories(
     keep: int = 1,
     watch: Mapping[str, Measure] | None = None,
 ) -> Trajectories:
-    """Train every seed at every learning rate, all at once.
+    """Train every seed at every learning rate, side by side: all at once on a GPU, else as many as a cache holds.
 
     A seed has the same start and the same random plans at every rate. Measured after the first update, then
     `points_per_doubling` times as often as the number of updates doubles, and after the last one; only there if
@@ -134,6 +138,57 @@ def trajectories(
         ValueError: if the selection cannot plan for these sizes.
         FloatingPointError: if a loss is no longer finite.
     """
+    width = _side_by_side(problem, len(rates), len(seeds), device)
+    parts = [
+        _train(
+            problem,
+            selection,
+            rates=rates,
+            seeds=seeds[first : first + width],
+            epochs=epochs,
+            decay=decay,
+            device=device,
+            points_per_doubling=points_per_doubling,
+            candidates=candidates,
+            keep=keep,
+            watch=watch or {},
+        )
+        for first in range(0, len(seeds), width)
+    ]
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _side_by_side(problem: Problem, n_rates: int, n_seeds: int, device: torch.device | None) -> int:
+    """How many seeds to train at once, in parts of one size: what does not fit a cache takes twice as long."""
+    if device is not None and device.type != "cpu":
+        return n_seeds
+    each = 2 * problem.n_pairs * problem.dim * n_rates * getattr(torch, problem.dtype).itemsize
+    return ceil(n_seeds / ceil(n_seeds * each / max(_CACHE, each)))
+
+
+def _joined(parts: Sequence[Trajectories]) -> Trajectories:
+    """Those of some seeds and of others; costs are the means over all replicates."""
+    counts = np.array([part.gaps[0].size for part in parts])
+    planning, stepping = (np.average([part.cost[k] for part in parts], weights=counts) for k in range(2))
+    watched = {name: np.concatenate([part.watched[name] for part in parts], -1) for name in parts[0].watched}
+    gaps = np.concatenate([part.gaps for part in parts], -1)
+    return Trajectories(parts[0].updates, gaps, Cost(float(planning), float(stepping), int(counts[0])), watched)
+
+
+def _train(
+    problem: Problem,
+    selection: str,
+    *,
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    epochs: int,
+    decay: Decay,
+    device: torch.device | None,
+    points_per_doubling: int,
+    candidates: int | None,
+    keep: int,
+    watch: Mapping[str, Measure],
+) -> Trajectories:
     clock = clock_of(device)
     rule = Timed(problem.rule(selection, candidates=candidates, keep=keep), clock)
     loss = make_loss(problem.loss, temperature=problem.temperature)
@@ -142,7 +197,7 @@ def trajectories(
     updates = epochs * rule.updates_per_epoch(problem.n_pairs, problem.batch_size)
     schedule = constant(1.0) if decay == "constant" else warmup_cosine(1.0, updates, warmup=0)
     best = problem.best_loss()
-    measures: dict[str, Measure] = {"gap": lambda u, v: loss(u, v) - best, **(watch or {})}
+    measures: dict[str, Measure] = {"gap": lambda u, v: loss(u, v) - best, **watch}
     seen, measuring = list[int](), list[float]()
     found: dict[str, list[np.ndarray]] = {name: [] for name in measures}
 
@@ -171,6 +226,7 @@ def trajectories(
             log_every=geometric(updates, points_per_doubling),
             observe=measure,
             progress=progress,
+            make_steps=steps_for("auto", task, loss, Ranks(device=task.raw.device)),
         )
     planning, share = sum(rule.spent), updates * len(every_seed)
     stepping = clock() - begin - sum(measuring) - planning

@@ -1,13 +1,14 @@
 """A whole step recorded once and replayed: on a GPU, small batches cost launches and not arithmetic.
 
-At 32 pairs a step of a ResNet-18 is about 300 kernels of a few microseconds each; launching them one by one from
-Python takes several times as long as running them. A CUDA graph launches all of them at once: forward, backward,
-the average over ranks and the optimiser. What changes from step to step lies in tensors that the graph reads: the
-inputs, the numbers of the pairs, the learning rate.
+At 32 pairs a step of a ResNet-18 is about 300 kernels of a few microseconds each, one of free embeddings about 30;
+launching them one by one from Python takes several times as long as running them. A CUDA graph launches all of
+them at once: forward, backward, the average over ranks and the optimiser. What changes from step to step lies in
+tensors that the graph reads: the inputs, the numbers of the pairs, the learning rate.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -18,7 +19,7 @@ from typing_extensions import override
 from batching import Combinations, Step
 from losses import Loss
 from training.ranks import Ranks
-from training.steps import Optimizer, Steps, Taken
+from training.steps import MakeSteps, Optimizer, Steps, Taken
 from training.task import Task
 
 Capture = Literal["auto", "on", "off"]
@@ -29,18 +30,20 @@ _WARM_UP = 3
 
 @runtime_checkable
 class Capturable(Protocol):
-    """A task whose work on a batch is given tensors, of shapes that depend on the batch's size alone."""
+    """A task whose work on batches is given tensors, of shapes that depend on the batches' shape alone."""
 
-    def inputs(self, batch: Int[Tensor, " batch"]) -> tuple[Tensor, ...]:
-        """What the work on this batch of the update that was begun is given; made outside of what is recorded."""
+    def inputs(self, batches: Int[Tensor, "*replicates n_batches batch"]) -> tuple[Tensor, ...]:
+        """What the work on these batches of the update that was begun is given; made outside of what is recorded.
+
+        There are `batches_at_once` of them at most. Called before every step, as nothing else tells the task that
+        a replay has changed its parameters.
+        """
         ...
 
-    def accumulate_inputs(self, inputs: tuple[Tensor, ...], loss: Loss, scale: float) -> Float[Tensor, " one"]:
-        """`Task.accumulate` for the batch that these inputs were made for."""
-        ...
-
-    def stateful(self) -> list[nn.Module]:
-        """Every module that a step changes."""
+    def accumulate_inputs(
+        self, inputs: tuple[Tensor, ...], loss: Loss, scale: float
+    ) -> Float[Tensor, "*replicates n_batches"]:
+        """`Task.accumulate` for the batches that these inputs were made for."""
         ...
 
 
@@ -83,6 +86,15 @@ def captures(capture: Capture, task: Task, loss: Loss, ranks: Ranks) -> bool:
     return not missing
 
 
+def steps_for(capture: Capture, task: Task, loss: Loss, ranks: Ranks) -> MakeSteps:
+    """What is to take the steps: `CapturedSteps` where `captures` says so, else `Steps`.
+
+    Raises:
+        ValueError: If they must be recorded but cannot.
+    """
+    return partial(CapturedSteps, device=ranks.device) if captures(capture, task, loss, ranks) else Steps
+
+
 class CapturedSteps(Steps):
     """Records the first step and replays it; a step of another form is taken as it comes.
 
@@ -112,7 +124,8 @@ class CapturedSteps(Steps):
         assert isinstance(task, Capturable)
         self.inputs_of = task
         self.record = record
-        rate = torch.zeros((), device=device)
+        precision = torch.promote_types(optimizer.param_groups[0]["params"][0].dtype, torch.float32)
+        rate = torch.zeros((), device=device, dtype=precision)
         for group in optimizer.param_groups:
             group["lr"] = rate
         self.static: tuple[Tensor, ...] = ()
@@ -123,10 +136,11 @@ class CapturedSteps(Steps):
 
     @override
     def take(self, step: Step, *, update: int, rate: float) -> Taken:
-        if isinstance(step.batches, Combinations) or step.batches.shape[-2] != 1:
+        batches = _all_at_once(step, self.task.batches_at_once)
+        if batches is None:
             return super().take(step, update=update, rate=rate)
         self.task.begin_update(update)
-        inputs = self.inputs_of.inputs(self.ranks.own(step.batches)[0])
+        inputs = self.inputs_of.inputs(self.ranks.own(batches))
         if self.replay is None:
             self.scale, self.static = step.scale, tuple(x.clone() for x in inputs)
             with self._put_back():
@@ -141,7 +155,7 @@ class CapturedSteps(Steps):
         if self.latest is not None:  # a step that was not recorded leaves others
             self.task.latest = self.latest  # pyright: ignore[reportAttributeAccessIssue]
         assert self.losses is not None
-        return Taken(self.losses.clone(), step.batches.shape[-1])
+        return Taken(self.losses.clone(), batches.shape[-2] * batches.shape[-1])
 
     def _work(self) -> None:
         """All of a step that happens on the device."""
@@ -152,9 +166,9 @@ class CapturedSteps(Steps):
     @contextmanager
     def _put_back(self) -> Iterator[None]:
         """What is done inside leaves the weights, the statistics and the optimiser as they were, in place."""
-        modules = [*self.inputs_of.stateful(), *([self.loss] if isinstance(self.loss, nn.Module) else [])]
-        tensors = [x for module in modules for x in module.state_dict(keep_vars=True).values()]
-        before = [x.detach().clone() for x in tensors]
+        holders = [self.task, *([self.loss] if isinstance(self.loss, nn.Module) else [])]
+        tensors = [x for holder in holders for x in _leaves(holder.state_dict())]
+        before = [x.clone() for x in tensors]
         held = {id(x): x.clone() for x in _tensors(self.optimizer)}
         yield
         with torch.no_grad():
@@ -162,6 +176,23 @@ class CapturedSteps(Steps):
                 x.copy_(old)
             for x in _tensors(self.optimizer):  # what the first step made begins at zero
                 x.copy_(held[id(x)]) if id(x) in held else x.zero_()
+
+
+def _all_at_once(step: Step, at_most: int) -> Int[Tensor, "*replicates n_batches batch"] | None:
+    """The batches of a step; None if they are more than a task takes at a time."""
+    batches = step.batches
+    if isinstance(batches, Combinations):
+        return batches.rows(0, len(batches)) if len(batches) <= at_most else None
+    return batches if batches.shape[-2] <= at_most else None
+
+
+def _leaves(state: Mapping[str, Any]) -> Iterator[Tensor]:
+    """The tensors of a state, which share its memory."""
+    for value in state.values():
+        if isinstance(value, Mapping):
+            yield from _leaves(value)
+        elif isinstance(value, Tensor):
+            yield value.detach()
 
 
 def _tensors(optimizer: Optimizer) -> list[Tensor]:

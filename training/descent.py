@@ -15,7 +15,7 @@ class GradientDescent:
 
     Args:
         parameters: What to update.
-        learning_rate: May be changed through `param_groups`, as in torch.
+        learning_rate: May be changed through `param_groups`, as in torch; there it may also be a tensor.
     """
 
     def __init__(self, parameters: Iterable[Parameter], learning_rate: float) -> None:
@@ -33,7 +33,11 @@ class GradientDescent:
         """One update of every parameter that has a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is not None:
+                if parameter.grad is None:
+                    continue
+                if isinstance(group["lr"], torch.Tensor):  # a recorded step reads it there at each replay
+                    parameter.addcmul_(parameter.grad, group["lr"], value=-1)
+                else:
                     parameter.sub_(parameter.grad, alpha=group["lr"])
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,13 +14,11 @@ from training.progress import Progress
 from training.ranks import Ranks
 from training.run import Run
 from training.state import Moment, State
-from training.steps import Optimizer, Steps
+from training.steps import MakeSteps, Optimizer, Steps
 from training.task import EncodedPairs, Task
 
 Observe = Callable[[Moment], dict[str, int | float]]
 Schedule = Callable[[int], float]
-MakeSteps = Callable[..., Steps]
-"""`Steps`, or a subclass with settings of its own bound: (task, loss, optimizer, ranks=ranks) -> Steps."""
 
 
 def fit(

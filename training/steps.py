@@ -1,6 +1,6 @@
 """Gradient steps: how the loss of a step's batches becomes a change of the parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from training.ranks import Ranks
 from training.task import Task
 
 Optimizer = torch.optim.Optimizer | GradientDescent
+MakeSteps = Callable[..., "Steps"]
+"""`Steps`, or a subclass with settings of its own bound: (task, loss, optimizer, ranks=ranks) -> Steps."""
 
 
 class Taken(NamedTuple):

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
 from batching import Report, Selection, derived_seed
 from losses import Loss
 from training import Ranks, make_optimizer, warmup_cosine
-from training.captured import CapturedSteps, captures
-from training.steps import Steps
+from training.captured import steps_for
+from training.steps import MakeSteps
 from vision.ahead import steps_within
 from vision.config import VisionConfig
 from vision.data import Images
@@ -30,7 +29,7 @@ class Parts:
     optimizer: torch.optim.Optimizer
     learning_rate: Callable[[int], float]
     report: Report
-    make_steps: Callable[..., Steps]
+    make_steps: MakeSteps
     updates: int
 
     @property
@@ -60,7 +59,6 @@ def assemble(config: VisionConfig, images: Images, ranks: Ranks | None = None) -
     pairs = image_pairs(encoder, images, config)
     loss = config.loss_function(n_pairs, ranks.device, group=ranks.group)
     updates = config.total_updates(n_pairs)
-    records = captures(config.capture, pairs, loss, ranks)
     return Parts(
         pairs=pairs,
         rule=rule,
@@ -75,7 +73,7 @@ def assemble(config: VisionConfig, images: Images, ranks: Ranks | None = None) -
         ),
         learning_rate=warmup_cosine(config.peak_rate, updates, warmup=round(config.warmup * updates)),
         report=Report(config.temperature, images.labels),
-        make_steps=partial(CapturedSteps, device=ranks.device) if records else Steps,
+        make_steps=steps_for(config.capture, pairs, loss, ranks),
         updates=updates,
     )
 

@@ -138,8 +138,9 @@ class ImagePairs(EncodedPairs):
         u, v = model(torch.cat([first, second])).chunk(2)
         return u, v
 
-    def inputs(self, batch: Int[Tensor, " batch"]) -> tuple[Tensor, ...]:
+    def inputs(self, batches: Int[Tensor, "1 batch"]) -> tuple[Tensor, ...]:
         """The views and the numbers of a batch: all that the work on it depends on, see `training.captured`."""
+        (batch,) = batches
         return (*self._training_views(batch), self._on_device(batch))
 
     def _on_device(self, batch: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:

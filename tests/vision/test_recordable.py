@@ -52,7 +52,7 @@ def steps_of(digits, loss, optimizer="lars", *, momentum=None, raw=False):
     chosen = make_optimizer(optimizer, model.parameters(), learning_rate=0.1, momentum=0.9, weight_decay=1e-4)
     steps = CapturedSteps(pairs, loss, chosen, device=torch.device("cpu"), record=lambda work: work)
     pairs.begin_update(0)
-    steps.static = pairs.inputs(torch.arange(8))
+    steps.static = pairs.inputs(torch.arange(8)[None])
     steps._work()  # the first one makes the optimiser's state
     return steps
 
