@@ -3,11 +3,14 @@
 # Kernels are traced by Triton, which has its own idea of types: parameters in capitals are compile-time constants.
 # pyright: basic, reportPossiblyUnboundVariable=false
 
+from typing import no_type_check
+
 import triton
 from triton import language as tl
 
 
 @triton.jit
+@no_type_check
 def tile_of_logits(x, y, row, col, scale, ids, key_ids, n, m, diagonal, HAS_DIAGONAL, HAS_IDS):
     """One tile; -inf where a key does not count."""
     logits = tl.dot(x, tl.trans(y)) * scale
@@ -22,6 +25,7 @@ def tile_of_logits(x, y, row, col, scale, ids, key_ids, n, m, diagonal, HAS_DIAG
 
 
 @triton.jit
+@no_type_check
 def sums_kernel(
     x_at,
     y_at,
@@ -49,8 +53,8 @@ def sums_kernel(
     total = tl.zeros((ROWS,), tl.float32)
     for start in range(0, m, KEYS):
         col = start + tl.arange(0, KEYS)
-        inside = (col[:, None] < m) & (axis[None, :] < dim)
-        y = tl.load(y_at + col[:, None].to(tl.int64) * dim + axis[None, :], mask=inside, other=0.0)
+        there = (col[:, None] < m) & (axis[None, :] < dim)
+        y = tl.load(y_at + col[:, None].to(tl.int64) * dim + axis[None, :], mask=there, other=0.0)
         logits = tile_of_logits(x, y, row, col, scale, ids, key_ids, n, m, diagonal, HAS_DIAGONAL, HAS_IDS)
         higher = tl.maximum(peak, tl.max(logits, 1))
         shift = tl.where(higher == -float("inf"), 0.0, higher)
@@ -61,6 +65,7 @@ def sums_kernel(
 
 
 @triton.jit
+@no_type_check
 def slopes_kernel(
     x_at,
     y_at,
@@ -97,8 +102,8 @@ def slopes_kernel(
         d_row = tl.load(d_rows_at + row, mask=row < n, other=0.0)
     for start in range(0, m, KEYS):
         col = start + tl.arange(0, KEYS)
-        inside = (col[:, None] < m) & (axis[None, :] < dim)
-        y = tl.load(y_at + col[:, None].to(tl.int64) * dim + axis[None, :], mask=inside, other=0.0)
+        there = (col[:, None] < m) & (axis[None, :] < dim)
+        y = tl.load(y_at + col[:, None].to(tl.int64) * dim + axis[None, :], mask=there, other=0.0)
         logits = tile_of_logits(x, y, row, col, scale, ids, key_ids, n, m, diagonal, HAS_DIAGONAL, HAS_IDS)
         weights = tl.zeros((ROWS, KEYS), tl.float32)
         if HAS_ROWS:

@@ -1,15 +1,16 @@
 """Clusters of exactly equal size: the assignment of least total cost."""
 
 import heapq
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from joblib import Parallel, cpu_count, delayed
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+_HAS_TRITON = find_spec("triton") is not None  # not every build of torch brings it
 _SMALL = 64
 """Problems up to this size are solved side by side on a GPU; larger ones one by one on the CPU."""
 _LARGE = 512
@@ -46,14 +47,37 @@ def balanced_assignment(
     if items != size * clusters:
         raise ValueError(f"items must equal size * clusters, got {items} items, size {size}, {clusters} clusters")
     flat = cost.reshape(-1, items, clusters)
-    if cost.is_cuda and items <= _SMALL:
-        return (shortest_augmenting_paths(flat.repeat_interleave(size, -1)) // size).reshape(cost.shape[:-1])
+    if cost.is_cuda and items <= _SMALL and _HAS_TRITON:
+        return augmenting_paths(flat, size).reshape(cost.shape[:-1])
+    # A quarter of a second that starting need not wait for.
+    from scipy.optimize import linear_sum_assignment
+
     table = flat.cpu().numpy()
     if items > _LARGE and clusters <= _MOST_CLUSTERS:
         labels = transports(table, size, workers=_idle_cores() if cost.is_cuda else 1)
     else:
         labels = [linear_sum_assignment(problem.repeat(size, -1))[1] // size for problem in table]
     return torch.from_numpy(np.stack(labels)).to(cost.device).reshape(cost.shape[:-1])
+
+
+def augmenting_paths(cost: Float[Tensor, "problems items clusters"], size: int) -> Int[Tensor, "problems items"]:
+    """The same for many small problems side by side on a GPU, in one Triton kernel.
+
+    Rows enter one after the other, each along the shortest augmenting path in reduced costs, found by Dijkstra's
+    algorithm: about items^2 / 2 steps over the items at worst, in registers.
+
+    References:
+        Jonker and Volgenant, 1987, "A shortest augmenting path algorithm for dense and sparse linear
+        assignment problems" (its augmentation phase).
+    """
+    kernel: Any = import_module("batching.algorithms.augmenting_paths").assignment_kernel
+
+    problems, items, clusters = cost.shape
+    labels = torch.empty(problems, items, dtype=torch.long, device=cost.device)
+    places = max(16, 1 << (items - 1).bit_length())
+    with torch.cuda.device_of(cost):
+        kernel[(problems,)](cost.contiguous(), labels, items, clusters, size, PLACES=places, num_warps=1)
+    return labels
 
 
 def transports(
@@ -65,12 +89,16 @@ def transports(
     """
     if workers == 1 or len(table) < _FEW:
         return [transport(problem, size) for problem in table]
+    from joblib import Parallel, delayed  # a tenth of a second that starting need not wait for
+
     found: Any = Parallel(n_jobs=min(workers, len(table)))(delayed(transport)(problem, size) for problem in table)
     return list(found)
 
 
 def _idle_cores() -> int:
     """Cores that this process may use, 16 at most."""
+    from joblib import cpu_count
+
     return min(16, cpu_count())
 
 
@@ -147,57 +175,3 @@ def _sorted_transfers(cost: np.ndarray, members: np.ndarray, start: int) -> list
     """For each cluster what it costs to move each member there, the cheapest first; sorted lists are heaps."""
     change = cost[members] - cost[members, start, None]
     return [sorted(zip(column.tolist(), members.tolist(), strict=True)) for column in change.T]
-
-
-def shortest_augmenting_paths(cost: Float[Tensor, "problems n n"]) -> Int[Tensor, "problems n"]:
-    """The column of each row in the assignment of least total cost, for many small problems side by side.
-
-    Rows enter one after the other, each along the shortest augmenting path in reduced costs
-    (cost - row_price - column_price >= 0, with equality on assigned entries), found by Dijkstra's algorithm.
-    A problem whose path is complete waits for the others, so that all share every kernel.
-
-    Cost: O(n^3) for each problem, about 10 n^2 kernels altogether.
-
-    References:
-        Jonker and Volgenant, 1987, "A shortest augmenting path algorithm for dense and sparse linear
-        assignment problems" (its augmentation phase).
-    """
-    problems, n = cost.shape[:2]
-    each = torch.arange(problems, device=cost.device)
-    row_price = cost.new_zeros(problems, n + 1)  # entry n stands for "no row"
-    column_price = cost.new_zeros(problems, n)
-    row_of = torch.full((problems, n + 1), n, device=cost.device)  # the row in each column; column n: the new row
-    for new_row in range(n):
-        row_of[:, n] = new_row
-        distance = torch.full_like(column_price, torch.inf)
-        previous = torch.full((problems, n), n, device=cost.device)  # the column before each on its path
-        visited = torch.zeros(problems, n, dtype=torch.bool, device=cost.device)
-        column = torch.full((problems,), n, device=cost.device)
-        reached = cost.new_zeros(problems)
-        open_ = torch.ones(problems, dtype=torch.bool, device=cost.device)
-        for _ in range(new_row + 1):
-            row = row_of[each, column]
-            through = (
-                reached[:, None] + cost[each, row.clamp(max=n - 1)] - row_price[each, row, None] - column_price
-            )
-            better = open_[:, None] & ~visited & (through < distance)
-            distance = torch.where(better, through, distance)
-            previous = torch.where(better, column[:, None], previous)
-            nearest, at = distance.masked_fill(visited, torch.inf).min(1)
-            column = torch.where(open_, at, column)
-            reached = torch.where(open_, nearest, reached)
-            open_ = open_ & (row_of[each, column] < n)
-            visited[each, column] |= open_  # the last column of a path is not part of its tree
-        # Prices: what was reached early becomes dearer by the distance that was left.
-        saved = torch.where(visited, reached[:, None] - distance, 0.0)
-        column_price = column_price - saved
-        row_price[:, new_row] += reached
-        row_price.scatter_add_(1, row_of[:, :n], torch.where(visited, saved, 0.0))
-        row_price[:, n] = 0
-        for _ in range(new_row + 1):  # back along the path; column n, where it began, stays put
-            on_path = column < n
-            before = torch.where(on_path, previous[each, column.clamp(max=n - 1)], n)
-            row_of[each, column] = torch.where(on_path, row_of[each, before], row_of[each, column])
-            column = before
-    result = torch.empty(problems, n, dtype=torch.long, device=cost.device)
-    return result.scatter_(1, row_of[:, :n], torch.arange(n, device=cost.device).expand(problems, n))

@@ -1,6 +1,11 @@
 """The published spectral selection, step by step, against scipy and scikit-learn."""
 
 import itertools
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +18,8 @@ from sklearn.manifold import spectral_embedding as sklearn_embedding
 
 from batching import Partitioned, Spectral, pair_weights
 from batching.algorithms.assignment import (
+    augmenting_paths,
     balanced_assignment,
-    shortest_augmenting_paths,
     transport,
     transports,
 )
@@ -100,14 +105,49 @@ def test_transport_is_the_cheapest_too(k, size, unit_pairs):
         assert cost[range(k * size), found].sum() == pytest.approx(naive_assignment(cost, size), abs=1e-9)
 
 
-def test_shortest_augmenting_paths_solve_many_problems_at_once():
+INTERPRETER = """
+from test_spectral import problems, same_cost
+for cost, size in problems(2):
+    assert same_cost(cost, size), (cost.shape, size)
+print("the kernel's assignments are the cheapest")
+"""
+
+
+def problems(count, device="cpu"):
+    """Costs and the size of a cluster: with and without ties, in both precisions."""
     generator = torch.Generator().manual_seed(0)
-    for n in (1, 2, 5, 9):
-        cost = torch.randn(40, n, n, generator=generator, dtype=torch.float64)
-        columns = shortest_augmenting_paths(cost)
-        for c, found in zip(cost, columns, strict=True):
-            assert sorted(found.tolist()) == list(range(n))
-            assert c[range(n), found].sum().item() == pytest.approx(naive_assignment(c.numpy(), 1), abs=1e-12)
+    for k, size in ((4, 2), (3, 3), (1, 4), (6, 1), (1, 1)):
+        cost = torch.randn(count, k * size, k, generator=generator, dtype=torch.float64)
+        yield cost.to(device), size
+        yield cost.round().float().to(device), size
+
+
+def same_cost(cost, size):
+    labels = augmenting_paths(cost, size)
+    full = all(sorted(row.tolist()) == sorted(list(range(cost.shape[-1])) * size) for row in labels)
+    totals = cost.gather(2, labels[..., None]).double().sum((1, 2)).tolist()
+    return full and totals == pytest.approx([naive_assignment(c, size) for c in cost.cpu().numpy()], abs=1e-6)
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="this build of torch has no Triton")
+def test_the_kernel_finds_the_cheapest_in_the_interpreter():
+    root = Path(__file__).parents[2]
+    environment = os.environ | {
+        "TRITON_INTERPRET": "1",
+        "PYTHONPATH": os.pathsep.join(str(root / folder) for folder in ("", "tests", "tests/batching")),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", INTERPRETER], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "are the cheapest" in done.stdout, done.stderr
+
+
+@pytest.mark.gpu
+def test_the_kernel_finds_the_cheapest_on_a_gpu():
+    for cost, size in problems(1000, "cuda"):
+        assert same_cost(cost, size)
+    cost = torch.randn(500, 64, 8, device="cuda", dtype=torch.float64)
+    assert same_cost(cost, 8)
 
 
 def test_assignment_refuses_uneven_numbers():

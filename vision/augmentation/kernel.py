@@ -3,11 +3,14 @@
 # Kernels are traced by Triton, which has its own idea of types: parameters in capitals are compile-time constants.
 # pyright: basic, reportPossiblyUnboundVariable=false
 
+from typing import no_type_check
+
 import triton
 from triton import language as tl
 
 
 @triton.jit
+@no_type_check
 def views_kernel(
     out_at,
     pixels_at,
@@ -76,6 +79,7 @@ def views_kernel(
 
 
 @triton.jit
+@no_type_check
 def neighbours(point, start, length, size):
     """The two pixels around each new point of the stretch start .. start + length - 1, and the second's weight."""
     place = (point.to(tl.float32) + 0.5) / size * length
@@ -85,6 +89,7 @@ def neighbours(point, start, length, size):
 
 
 @triton.jit
+@no_type_check
 def sample(plane, above, below, down, left, right, along, inside):
     """One channel between four pixels, in [0, 1]."""
     upper_left = tl.load(plane + above + left, mask=inside, other=0).to(tl.float32)
@@ -97,12 +102,14 @@ def sample(plane, above, below, down, left, right, along, inside):
 
 
 @triton.jit
+@no_type_check
 def blend(x, base, weight):
     """The mean of x and base with weights w and 1 - w, within [0, 1]."""
     return tl.minimum(tl.maximum(weight * x + (1.0 - weight) * base, 0.0), 1.0)
 
 
 @triton.jit
+@no_type_check
 def turn_hue(red, green, blue, turns):
     """See `shift_hue`."""
     least = tl.minimum(tl.minimum(red, green), blue)
@@ -118,6 +125,7 @@ def turn_hue(red, green, blue, turns):
 
 
 @triton.jit
+@no_type_check
 def bounded(hue, centre):
     """The distance from a centre in sixths of a turn, within [1, 2]."""
     return tl.minimum(tl.maximum(6.0 * tl.abs(hue - centre), 1.0), 2.0)
