@@ -47,7 +47,8 @@ def words(
         device = key.device
         start = _mix(key ^ _signed(seed))[:, None]
     else:
-        start = torch.tensor(_signed(_mix_int((seed & _MASK) ^ key)), device=device)
+        # Written where it shall lie: sent from the host, a GPU would have to be waited for.
+        start = torch.full((), _signed(_mix_int((seed & _MASK) ^ key)), device=device)
     return _mix(start + torch.arange(1, n + 1, device=device) * _signed(_GOLDEN))
 
 

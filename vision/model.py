@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import resnet18
 from typing_extensions import override
 
 Stem = Literal["cifar", "imagenet"]
@@ -79,6 +78,8 @@ class Encoder(nn.Module):
 
 def _backbone(stem: Stem, zero_init_residual: bool) -> nn.Module:
     """ResNet-18 without its classifier."""
+    from torchvision.models import resnet18  # two seconds that --help and bad input need not wait for
+
     network = resnet18(weights=None, zero_init_residual=zero_init_residual)
     network.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
     if stem == "cifar":

@@ -25,7 +25,7 @@ class SmallBackbone(torch.nn.Module):
 
 @pytest.fixture
 def small_backbone(monkeypatch):
-    monkeypatch.setattr("vision.model.resnet18", SmallBackbone)
+    monkeypatch.setattr("torchvision.models.resnet18", SmallBackbone)
 
 
 @pytest.fixture(scope="session")

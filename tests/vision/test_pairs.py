@@ -54,7 +54,8 @@ def test_views_made_ahead_are_those_made_in_time(digits):
         for pairs in (in_time, ahead):
             pairs.begin_update(8 + row)
         assert ahead.ahead.views(8 + row, 8) is not None
-        for one, other in zip(in_time.inputs(plan.batches[row, None]), ahead.inputs(plan.batches[row, None]), strict=True):
+        made = [pairs.inputs(plan.batches[row, None]) for pairs in (in_time, ahead)]
+        for one, other in zip(*made, strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
