@@ -12,6 +12,8 @@ QUICK = runs/quickstart
 SELECTIONS = shuffled spectral graph osgd pooled-design graph+max_similarity=0.95
 DEV600 = --on msmarco-sample:dev600 --n-queries 200 --measures rerank
 TEXT_SELECTIONS = shuffled graph graph+max_similarity=0.95 osgd
+SWEEP = --batch-sizes 16 32 64 128 --seeds 0 1 2 --workers 2 --out runs/grid
+SWEPT = --epochs 2 --updates None --rate-scaling linear --learning-rate 0.08 --batches-per-pool None
 GPU_STUDIES = design-race
 STUDY = --num_steps 2000 --batch_size_list 2 --batch_selections f s full NcB osgd_NcB sc_even
 
@@ -53,6 +55,7 @@ test-all: ## all tests that this machine can run
 	$(RUN) -m pytest
 
 bench: bench-selection ## measured ratios, side by side on this machine, into benchmarks/results (SOURCE: the original code)
+	$(RUN) -m benchmarks.startup
 	if test -d $(SOURCE); then $(RUN) -m benchmarks.throughput --source $(SOURCE) && $(RUN) -m figures.readme; fi
 
 bench-losses: ## losses: one large batch, and against other libraries, into benchmarks/results (needs the peers extra)
@@ -76,9 +79,11 @@ bench-text: data/all-MiniLM-L6-v2 ## training on texts: steps against sentence-t
 	$(RUN) -m benchmarks.text --model $<
 	$(RUN) -m figures.readme
 
-results-vision: ## the committed studies on images (needs data/cifar-100-python, data/imagenet-c-frost; an hour of two cores)
+results-vision: ## the committed studies on images (needs data/cifar-100-python, data/imagenet-c-frost; 70 minutes of two cores)
 	$(RUN) -m vision.grid cifar100-cpu --selections $(SELECTIONS) --seeds 0 1 2 --workers 2 --out runs/grid
 	$(RUN) -m vision.grid digits --selections $(SELECTIONS) --losses nt_xent sogclr --seeds 0 1 2 --workers 2 --out runs/grid -- --evaluate-every 1
+	$(RUN) -m vision.grid digits --selections shuffled --losses nt_xent dcl dhel_mean $(SWEEP) -- $(SWEPT)
+	$(RUN) -m vision.grid digits --selections graph --losses nt_xent $(SWEEP) -- $(SWEPT)
 	$(RUN) -m vision.corruptions cifar100 --n 1000 --severities 1 3
 	for run in runs/grid/cifar100-cpu/*/*/seed-*; do $(RUN) -m vision.evaluate $$run --measures corrupted || exit 1; done
 	$(RUN) -m figures.table runs/grid

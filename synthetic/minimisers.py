@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.optimize import minimize
 
 from losses import Loss, value_and_gradient
 
@@ -31,6 +30,8 @@ def settled(loss: Loss, batches: Batches, *, n_pairs: int, dim: int, seed: int, 
 
     Cost: 50 to 2,000 evaluations of the loss and its gradient.
     """
+    from scipy.optimize import minimize  # a third of a second that starting need not wait for
+
     table = torch.from_numpy(batches)
     shape = (2, n_pairs, dim)
 

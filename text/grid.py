@@ -1,8 +1,9 @@
-"""The same training with every selection, loss and seed: `python -m text.grid PRESET [options] [-- options]`.
+"""The same training with every selection, loss, batch size and seed: `python -m text.grid PRESET [-- options]`.
 
     python -m text.grid docstrings --selections shuffled osgd spectral --seeds 0 1 2 --out runs/grid
     python -m text.grid msmarco-sample --selections shuffled graph+max_similarity=0.95 -- --evaluate-every 1
     python -m text.grid docstrings --losses clip sogclr+gamma=0.5 --workers 2
+    python -m text.grid docstrings --batch-sizes 32 64 128 -- --epochs 1 --updates None
 
 What follows `--` goes to every `python -m text.train` unchanged. A run that is finished is left alone, one that
 was interrupted goes on, so the same command may be given again. Seeds come in turn, so that a grid that is cut

@@ -1,7 +1,8 @@
-"""The same training with every selection, loss and seed: `python -m vision.grid PRESET [options] [-- options]`.
+"""The same training with every selection, loss, batch size and seed: `python -m vision.grid PRESET [-- options]`.
 
     python -m vision.grid digits --selections shuffled osgd spectral --seeds 0 1 2 --out runs/grid
     python -m vision.grid cifar100 --selections shuffled graph --losses nt_xent sogclr -- --evaluate-every 10
+    python -m vision.grid digits --losses nt_xent dcl --batch-sizes 16 32 64 128 -- --epochs 2 --updates None
 
 What follows `--` goes to every `python -m vision.train` unchanged. A run that is finished is left alone, one that
 was interrupted goes on, so the same command may be given again. Seeds come in turn, so that a grid that is cut

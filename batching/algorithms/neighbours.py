@@ -1,15 +1,17 @@
 """The nearest neighbours of pairs, which graph engines cut up and negatives are mined from."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn import functional
 
 from batching.algorithms.search import Neighbours, among_all, in_lists, in_shards
 from batching.seeded import Seed
+
+if TYPE_CHECKING:
+    import scipy.sparse  # a fifth of a second that starting need not wait for
 
 Search = Literal["auto", "exact", "shards", "faiss"]
 
@@ -97,7 +99,9 @@ def cross_similarities(
     return out.reshape(index.shape), back.reshape(index.shape)
 
 
-def k_nearest_graph(index: Int[Tensor, "n k"], weights: Float[Tensor, "n k"], *, mutual: bool = False) -> csr_array:
+def k_nearest_graph(
+    index: Int[Tensor, "n k"], weights: Float[Tensor, "n k"], *, mutual: bool = False
+) -> "scipy.sparse.csr_array":
     """The undirected graph in which i and j are joined if either lists the other, by the larger of the weights.
 
     Args:
@@ -105,6 +109,8 @@ def k_nearest_graph(index: Int[Tensor, "n k"], weights: Float[Tensor, "n k"], *,
         weights: Of these edges, positive.
         mutual: Join only those that list each other, and each with the first of its list, so that few are alone.
     """
+    from scipy.sparse import csr_array
+
     listed = _directed(index, weights)
     if not mutual:
         return csr_array(listed.maximum(listed.T.tocsr()))
@@ -112,7 +118,9 @@ def k_nearest_graph(index: Int[Tensor, "n k"], weights: Float[Tensor, "n k"], *,
     return csr_array(listed.minimum(listed.T.tocsr()).maximum(first).maximum(first.T.tocsr()))
 
 
-def _directed(index: Int[Tensor, "n k"], weights: Float[Tensor, "n k"]) -> csr_array:
+def _directed(index: Int[Tensor, "n k"], weights: Float[Tensor, "n k"]) -> "scipy.sparse.csr_array":
+    from scipy.sparse import csr_array
+
     n = len(index)
     listed = index >= 0
     starts = functional.pad(listed.sum(1).cumsum(0), (1, 0))

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csc_matrix, csr_array
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from torch import Tensor
+
+# scipy is imported where it is used: it takes a third of a second, which starting need not wait for.
 
 Weigh = Callable[[Int[np.ndarray, " edges"], Int[np.ndarray, " edges"]], Float[np.ndarray, " edges"]]
 """The weights of any edges, whether or not they are among a graph's."""
@@ -50,6 +49,8 @@ def pairing_bound(weights: Float[Tensor, "*pools n n"]) -> Float[Tensor, "*pools
 
     Cost: O(n^3) at worst for each pool; 0.1 s for 1,000 rows.
     """
+    from scipy.optimize import linear_sum_assignment
+
     cost = -weights.detach().double().cpu()
     cost.diagonal(dim1=-2, dim2=-1).fill_(torch.inf)
     flat = cost.reshape(-1, *cost.shape[-2:]).numpy()
@@ -67,6 +68,7 @@ def sparse_blossom(graph: WeightedEdges) -> Int[np.ndarray, " n"]:
     Cost: nearly linear in the edges on sparse graphs; 0.8 CPU seconds for 1,000 rows of a complete one.
     """
     from pymatching import Matching as Decoder
+    from scipy.sparse import csc_matrix
 
     edges = len(graph.i)
     ends = np.stack([graph.i, graph.j], axis=1).ravel()
@@ -98,10 +100,15 @@ def assigned(graph: WeightedEdges) -> tuple[Int[np.ndarray, " n"], float]:
     Half, because it then is a bound on the weight of any matching in the graph, see `pairing_bound`.
     """
     if graph.complete:
+        from scipy.optimize import linear_sum_assignment
+
         cost = np.full((graph.n, graph.n), np.inf)
         cost[graph.i, graph.j] = cost[graph.j, graph.i] = -graph.weight
         after = linear_sum_assignment(cost)[1]
         return after, -float(cost[np.arange(graph.n), after].sum()) / 2
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
     both = np.concatenate([graph.i, graph.j]), np.concatenate([graph.j, graph.i])
     shape = (graph.n, graph.n)
     after = min_weight_full_bipartite_matching(csr_array((np.tile(graph.cost, 2), both), shape=shape))[1]

@@ -1,17 +1,19 @@
 """Batches along the order of least bandwidth (GCBS)."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 from typing_extensions import override
 
 from batching.algorithms.neighbours import Search, k_nearest_graph, nearest
 from batching.engines.engine import Cut, Engine
+
+if TYPE_CHECKING:
+    import scipy.sparse  # a fifth of a second that starting need not wait for
 
 _MOST_DENSE = 8192
 """Pairs of a pool beyond which the quantile of all products is refused."""
@@ -92,13 +94,17 @@ def near_order(index: Int[Tensor, "n k"]) -> Int[np.ndarray, " n"]:
     return _narrow(k_nearest_graph(index, torch.ones(index.shape, device=index.device), mutual=True))
 
 
-def _narrow(graph: csr_array) -> Int[np.ndarray, " n"]:
+def _narrow(graph: "scipy.sparse.csr_array") -> Int[np.ndarray, " n"]:
     """The vertices of an undirected graph in reverse Cuthill-McKee order."""
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
     return reverse_cuthill_mckee(graph, symmetric_mode=True).astype(np.int64)
 
 
-def _above(product: Float[Tensor, "n n"], quantile: float) -> csr_array:
+def _above(product: Float[Tensor, "n n"], quantile: float) -> "scipy.sparse.csr_array":
     """The undirected graph of the entries above their quantile (the next smaller entry where it falls between)."""
+    from scipy.sparse import csr_array
+
     rank = 1 + int(quantile * (product.numel() - 1))
     rows, columns = (product > product.flatten().kthvalue(rank).values).nonzero().cpu().numpy().T
     apart = rows != columns

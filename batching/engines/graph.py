@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
@@ -20,6 +19,9 @@ from batching.algorithms.neighbours import Neighbours, Search, cross_similaritie
 from batching.engines.bandwidth import near_order
 from batching.engines.engine import Cut, Engine
 from batching.seeded import derived_seed
+
+if TYPE_CHECKING:
+    import scipy.sparse  # a fifth of a second that starting need not wait for
 
 _HEAVIEST = 1000
 """Integer weights lie between 1 and this; METIS has crashed on extreme ratios."""
@@ -129,7 +131,7 @@ class Graph(Engine):
 
 
 def exact_sizes(
-    labels: Int[np.ndarray, " n"], graph: csr_array, rows: Float[np.ndarray, "n dim"], size: int
+    labels: Int[np.ndarray, " n"], graph: "scipy.sparse.csr_array", rows: Float[np.ndarray, "n dim"], size: int
 ) -> Int[np.ndarray, " n"]:
     """Labels of which each occurs `size` times, that differ from the given ones in as few places as possible.
 
@@ -137,6 +139,9 @@ def exact_sizes(
     nearest to the mean, the total cosine distance being the least (for more than 2,048 rows: piece by piece, in
     the order of the labels).
     """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.sparse import csr_array
+
     n, parts = len(labels), len(labels) // size
     edges = graph.tocoo()
     inside = labels[edges.row] == labels[edges.col]
@@ -176,7 +181,9 @@ def _integers(weights: Float[np.ndarray, " edges"]) -> Int[np.ndarray, " edges"]
     return np.clip(np.rint(scaled * _HEAVIEST), 1, _HEAVIEST).astype(np.int64)
 
 
-def _partition(graph: csr_array, parts: int, seed: int, *, isolated: bool) -> Int[np.ndarray, " n"] | None:
+def _partition(
+    graph: "scipy.sparse.csr_array", parts: int, seed: int, *, isolated: bool
+) -> Int[np.ndarray, " n"] | None:
     """The part of each vertex, or None where METIS fails."""
     n = len(graph.indptr) - 1
     if parts <= 1 or parts == n:  # nothing to cut, and METIS is not safe there
@@ -191,7 +198,7 @@ def _partition(graph: csr_array, parts: int, seed: int, *, isolated: bool) -> In
     return labels.astype(np.int64) if np.bincount(labels, minlength=parts).all() else None
 
 
-def _metis(graph: csr_array, parts: int, seed: int) -> Sequence[int]:
+def _metis(graph: "scipy.sparse.csr_array", parts: int, seed: int) -> Sequence[int]:
     import pymetis
 
     adjacency = pymetis.CSRAdjacency(*_adjacency(graph))
@@ -209,7 +216,7 @@ numpy.save(sys.stdout.buffer, numpy.asarray(labels))
 """
 
 
-def _metis_apart(graph: csr_array, parts: int, seed: int) -> Int[np.ndarray, " n"]:
+def _metis_apart(graph: "scipy.sparse.csr_array", parts: int, seed: int) -> Int[np.ndarray, " n"]:
     """The same in a process of its own."""
     sent = BytesIO()
     starts, ends = _adjacency(graph)
@@ -219,5 +226,5 @@ def _metis_apart(graph: csr_array, parts: int, seed: int) -> Int[np.ndarray, " n
     return np.load(BytesIO(done.stdout))
 
 
-def _adjacency(graph: csr_array) -> tuple[Int[np.ndarray, " starts"], Int[np.ndarray, " edges"]]:
+def _adjacency(graph: "scipy.sparse.csr_array") -> tuple[Int[np.ndarray, " starts"], Int[np.ndarray, " edges"]]:
     return np.asarray(graph.indptr, dtype=np.int64), np.asarray(graph.indices, dtype=np.int64)

@@ -5,8 +5,6 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Int64
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from text.data.texts import Texts
 from text.data.textset import TextSet
@@ -39,6 +37,9 @@ def pair_groups(texts: TextSet) -> tuple[Int64[np.ndarray, " n_queries"] | None,
     tied = slice(None) if relevant.grades is None else relevant.grades > 0
     row = np.concatenate([copies, relevant.rows[tied]])
     column = np.concatenate([first[copies], n_queries + relevant.items[tied]])
+    from scipy.sparse import coo_array  # a fifth of a second that starting need not wait for
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(row), np.int8), (row, column)), shape=(n_texts, n_texts))
     _, label = connected_components(graph, directed=False)
     _, smallest, component = np.unique(label, return_index=True, return_inverse=True)

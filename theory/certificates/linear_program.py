@@ -30,7 +30,6 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.optimize import linprog
 
 from theory.certificates.gegenbauer import derivative_at_one, gegenbauer, gegenbauer_derivative
 from theory.certificates.universal import check_points, levenshtein_quadrature, most_points
@@ -176,12 +175,13 @@ def _solve(
     h: Float[np.ndarray, " t"], grid: Float[np.ndarray, " t"], n: int, dim: int, degree: int
 ) -> Float[np.ndarray, " k"] | None:
     """The f that is best for f <= h on the grid; None if the solver gives up."""
+    from scipy.optimize import linprog  # a third of a second that starting need not wait for
+
     kept = np.isfinite(h)
     rows, right = gegenbauer(grid[kept], dim, degree).T, h[kept]
     size = np.maximum(1.0, right)  # rows where h is huge are slack; as they stand they would spoil the scaling
     rows, right = rows / size[:, None], right / size
-    cost = np.append(-1.0, np.full(degree, 1 / (n - 1)))
-    bounds = [(None, None)] + [(0, None)] * degree
+    cost, bounds = np.append(-1.0, np.full(degree, 1 / (n - 1))), [(None, None)] + [(0, None)] * degree
     options = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
     result = linprog(cost, A_ub=rows, b_ub=right, bounds=bounds, method="highs", options=options)
     if result.x is None:

@@ -35,7 +35,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import eigh
 
 from theory.formulas.potentials import Potential
 
@@ -161,6 +160,8 @@ def _gauss_less_a_point(
     alpha: float, beta: float, k: int, mass: float
 ) -> tuple[Float[np.ndarray, "{k}"], Float[np.ndarray, "{k}"]]:
     """Nodes and weights of the Gauss rule of the Jacobi distribution (1-t)^alpha (1+t)^beta less mass delta_1."""
+    from scipy.linalg import eigh  # a fifth of a second that starting need not wait for
+
     diagonal, side = _jacobi_matrix(alpha, beta, k)
     J = np.diag(diagonal) + np.diag(side, 1) + np.diag(side, -1)
     q = np.ones(k)

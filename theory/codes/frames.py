@@ -6,7 +6,6 @@ with exactly that Gram matrix. All functions are pure and work in float64.
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import helmert
 
 
 def simplex_etf_gram(n: int) -> Float[np.ndarray, "{n} {n}"]:
@@ -58,8 +57,11 @@ def simplex_etf(n: int, dim: int) -> Float[np.ndarray, "{n} {dim}"]:
             f"dim must be at least n - 1 for a simplex ETF, received dim = {dim} with n = {n}; "
             f"raise dim to {n - 1} or take at most {max(dim + 1, 2)} points"
         )
+    # Helmert's rows, orthonormal and orthogonal to (1, .., 1): i ones, then -i, then zeros, over sqrt(i (i + 1)).
+    i, rows = np.arange(1, n), np.tri(n - 1, n)
+    rows[i - 1, i] = -i
     points = np.zeros((n, dim))
-    points[:, : n - 1] = np.sqrt(n / (n - 1)) * helmert(n).T
+    points[:, : n - 1] = np.sqrt(n / (n - 1)) * (rows / np.sqrt(i * (i + 1))[:, None]).T
     return points
 
 

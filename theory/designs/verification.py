@@ -47,7 +47,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from scipy.sparse import csr_array
 
 from theory.codes.frames import simplex_etf
 from theory.designs.coverage import Coverage, pair_coverage
@@ -116,6 +115,8 @@ def _g(n: int, x: float) -> float:
 
 
 def _weights(rows: Int[np.ndarray, "n_batches batch"], N: int) -> Float[np.ndarray, "n n"]:
+    from scipy.sparse import csr_array  # a fifth of a second that starting need not wait for
+
     member = csr_array(
         (np.ones(rows.size), (np.repeat(np.arange(len(rows)), rows.shape[1]), rows.ravel())), (len(rows), N)
     )

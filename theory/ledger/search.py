@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize
 
 from theory.formulas.family import check_integer
 from theory.formulas.objectives import Batches, Objective, Points, objective
@@ -117,6 +116,8 @@ def check_seed(seed: int) -> None:
 
 def _descend(function: Objective, x: np.ndarray, batches: Batches | None) -> tuple[float, np.ndarray, float]:
     """Value, unit vectors [1 or 2, N, d] and gradient where descent from x ends."""
+    from scipy.optimize import minimize  # a third of a second that starting need not wait for
+
     options = {"maxiter": 2000, "maxfun": 4000, "maxcor": 20, "ftol": 0.0, "gtol": _GRADIENT}
     x = x / np.linalg.norm(x, axis=-1, keepdims=True)
     best, slope = _value_and_gradient(x.ravel(), function, x.shape, batches, 1.0)

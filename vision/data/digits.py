@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch.nn import functional
 
 from batching import uniforms
@@ -19,6 +18,8 @@ def find_digits(_root: Path, split: Split, _side: int | None) -> Source:
 
 def _decode(split: Split) -> Decoded:
     """1,797 digits of 8 x 8 pixels and 17 grey levels, enlarged to 32 x 32; every fifth of each class is a test."""
+    from sklearn.datasets import load_digits  # a second that other data sets need not wait for
+
     # load_digits() returns a Bunch here; its annotation also allows the (data, target) pair.
     digits: Any = load_digits()
     labels = torch.from_numpy(np.asarray(digits.target)).long()
