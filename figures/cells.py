@@ -13,17 +13,21 @@ PROBLEM = ["n_pairs", "dim", "batch_size", "loss", "temperature", "equal_init", 
 SUFFICIENCY = [*PROBLEM, "family", "k"]
 RACE = [*PROBLEM, "selection", "decay"]
 SELECTION = [*RACE, "candidates", "given_rate"]
+NORM = [*PROBLEM, "learning_rate", "selection"]
 ROWS: dict[str, list[str]] = {
     "optima": ["loss", "n_pairs", "dim", "batch_size", "temperature"],
     "partitions": ["loss", "temperature", "n_pairs", "dim", "batch_size", "family", "start"],
     "coverage": ["loss", "temperature", "n_pairs", "dim", "batch_size", "family", "k", "seed"],
     "signals": ["spread", "dim", "batch_size", "alignment", "temperature"],
     "temperatures": ["loss", "n_pairs", "dim", "batch_size", "temperature", "updates", "tuned", "seed"],
+    "batch_sizes": ["loss", "temperature", "n_pairs", "dim", "batch_size", "selection", "epochs", "seed"],
     "polygons": ["loss", "n_pairs", "temperature"],
     "kernels": ["n_pairs", "dim", "loss", "kernel", "temperature"],
     "beyond": ["loss", "dim", "n_pairs", "temperature"],
+    "landscape": ["points", "loss", "temperature", "n_pairs", "dim", "batch_size", "family", "partner", "degrees"],
+    "norm_curves": [*NORM, "update"],
 }
-"""Kinds of cells whose result is rows of a table of that name, and the columns that tell its rows apart."""
+"""Kinds of cells (- is _ here) whose result is rows of a table of that name, and what tells its rows apart."""
 _COSTS = ("seconds", "seconds_low", "seconds_high", "update_seconds", "planning_seconds", "side_by_side")
 _PICTURED = 25
 """Pairs whose similarities are kept."""
@@ -93,9 +97,9 @@ def selection_needed(runs: Sequence[Folder]) -> pd.DataFrame:
     return pd.DataFrame(rows).rename(columns={"value": "updates"})
 
 
-def result_rows(runs: Sequence[Folder]) -> pd.DataFrame:
+def result_rows(runs: Sequence[Folder], part: str = "rows") -> pd.DataFrame:
     """The rows of cells whose result is rows already, with where they were computed."""
-    return pd.DataFrame([_short(row) | run.provenance for run in runs for row in run.result["rows"]])
+    return pd.DataFrame([_short(row) | run.provenance for run in runs for row in run.result[part]])
 
 
 def _problem(run: Folder) -> dict[str, Any]:

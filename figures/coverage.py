@@ -5,15 +5,14 @@ this study showed it, so that "confirmed" says there what was seen, and is no pr
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.evidence import Evidence, bootstrap, told
-from figures.style import below, look
+from figures.evidence import ROUNDING, Evidence, bootstrap, cells, told
+from figures.style import at_least, below, labelled, legend_above, log_with_zero, look, panels
 
 CLAIM = (
     "That every pair meets is not enough for the full batch's optimum: all must meet equally often; before that "
@@ -23,8 +22,6 @@ TABLES = ("coverage",)
 COMMAND = "make results"
 _FLOOR = 5e-3
 """Where nothing is drawn, on an axis of logarithms."""
-_ZERO = 1e-8
-"""A gap below this is one of rounding."""
 _FAMILIES = {
     "classes": ("design", "o", "classes of the design"),
     "shuffles": ("shuffled", "s", "independent shuffles"),
@@ -44,62 +41,70 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
     design, other = every.loc[every["design"]], every.loc[~every["design"]]
     if design.empty or other.empty:
         return Evidence("open", "The table has no set of batches in which all pairs meet of one of the two kinds.")
-    falls = {}
-    for name, family in (("random batches", "random"), ("shuffles", "shuffles"), ("classes", "classes")):
-        own = table.loc[(table["family"] == family) & ~table["design"]]
-        falls[name] = [rows["met"].corr(rows["gap"], method="spearman") for _, rows in own.groupby("n_pairs")]
-    ranks = "; ".join(f"{name} {', '.join(f'{x:+.2f}' for x in values)}" for name, values in falls.items())
+    lines: list[list[str]] = []
+    ranks: list[float] = []
+    groups: list[tuple[Any, pd.DataFrame]] = list(table.groupby(["family", "n_pairs"], sort=False))
+    for (family, n), own in groups:
+        few, met = own.loc[~own["design"]], own.loc[~own["design"] & (own["least"] >= 1), "gap"]
+        ranks.append(few["met"].corr(few["gap"], method="spearman"))
+        cell = cells(bootstrap(met)) if len(met) else ["–"] * 3
+        lines.append([_FAMILIES[str(family)][2], str(n), f"{ranks[-1]:+.2f}", str(len(few)), *cell])
+    for n, own in design.groupby("n_pairs"):
+        lines.append(["the whole design", str(n), "–", "–", *cells(bootstrap(own["gap"]), ".1e")])
     text = (
-        f"Every pair meets: sets that are no design keep a gap of {told(bootstrap(other['gap']))} (median; least "
-        f"{other['gap'].min():.1e}); designs at most {design['gap'].max():.1e}, n = {len(design)}. Rank "
-        f"correlation of gap and fraction met, for N = {', '.join(map(str, sorted(table['n_pairs'].unique())))}: "
-        f"{ranks}."
+        f"Where every pair meets, sets of batches that are no design keep a gap of {told(bootstrap(other['gap']))} "
+        f"(median; least {other['gap'].min():.2g}), designs one of at most {design['gap'].max():.1e} "
+        f"(n = {len(design)})."
     )
-    enough = design["gap"].max() < _ZERO and other["gap"].min() > _ZERO
+    header = ["batches", "N", "rank correlation of gap and pairs that meet", "sets"]
+    header += ["median gap where all meet", "95 % interval", "n"]
+    rows = [header, *lines]
+    enough = design["gap"].max() < ROUNDING and other["gap"].min() > ROUNDING
     if not enough:
-        return Evidence("refuted", text)
-    return Evidence("confirmed" if any(x > 0 for values in falls.values() for x in values) else "partly", text)
+        return Evidence("refuted", text, rows)
+    return Evidence("confirmed" if any(x > 0 for x in ranks) else "partly", text, rows)
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """A panel for each N: a mark for every set of batches.
+    """A panel for each N: the gap of each family of sets of batches, as more of them are taken.
 
     Args:
         table: coverage.csv.
     """
     sizes = sorted(table["n_pairs"].unique())
-    figure, axes = plt.subplots(1, len(sizes), figsize=(7.2, 3.2), sharey=True, layout="constrained", squeeze=False)
+    figure, axes = panels(1, len(sizes), 3.2, sharey=True)
     for axis, n in zip(axes[0], sizes, strict=True):
         _panel(axis, table.loc[table["n_pairs"] == n])
-    axes[0][0].set_ylabel("full-batch loss above the minimum (nats)")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=7.5)
+    axes[0, 0].set_ylabel("full-batch loss above the minimum (nats)")
+    log_with_zero(axes[0, 0], "y", _FLOOR, 2)
+    legend_above(figure, labelled(axes[0, 0]))
     n = table.groupby(["n_pairs", "family", "k"])["gap"].size().min()
     nothing = table.loc[table["design"], "gap"].abs().max()
     text = (
-        f"Each mark is a minimiser over one set of batches (L-BFGS, d = N, n = {n} seeds for each number of "
-        "batches; the larger the mark, the more batches). At 100 % every pair meets; only where all meet equally "
-        f"often is nothing left (0: at most {nothing:.0e})."
+        "Minimisers over sets of batches (L-BFGS, d = N): along a line there are more and more of them; median "
+        f"(mark) and least to largest (bar) of n = {n} seeds. At 100 % every pair meets; only where all meet "
+        f"equally often is nothing left (0: at most {nothing:.0e})."
     )
     return below(figure, text)
 
 
 def _panel(axis: Axes, rows: pd.DataFrame) -> None:
     for family, (name, marker, label) in _FAMILIES.items():
-        own = rows.loc[rows["family"] == family]
-        colour = look(name).colour
-        axis.scatter(
-            100 * own["met"],
-            np.maximum(own["gap"], _FLOOR),
-            s=4 * np.sqrt(own["n_batches"]),
+        sets = rows.loc[rows["family"] == family].groupby("k")
+        gaps, kind = sets["gap"], look(name)
+        low, middle, high = (at_least(one, _FLOOR) for one in (gaps.min(), gaps.median(), gaps.max()))
+        axis.errorbar(
+            100 * sets["met"].mean(),
+            middle,
+            yerr=[middle - low, high - middle],
+            color=kind.colour,
+            ls=kind.dash,
+            lw=1,
+            elinewidth=0.8,
             marker=marker,
-            edgecolors=colour,
-            facecolors="none" if family == "random" else colour,
-            alpha=0.7,
-            lw=0.6,
+            ms=4.5,
+            mfc="white" if family == "random" else kind.colour,
             label=label,
         )
-    axis.set(yscale="log", xlabel="pairs that meet in some batch (%)", ylim=(_FLOOR / 1.5, 2))
-    axis.set_yticks([_FLOOR, 0.01, 0.1, 1], ["0", "0.01", "0.1", "1"])
-    axis.minorticks_off()
+    axis.set_xlabel("pairs that meet in some batch (%)")
     axis.set_title(f"N = {rows['n_pairs'].iloc[0]}, B = {rows['batch_size'].iloc[0]}", loc="left")

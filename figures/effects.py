@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from figures.studies import measured
 
@@ -43,7 +43,7 @@ def interval(values: Iterable[float]) -> Interval:
     if n < 2:
         return Interval(mean, np.nan, np.nan, np.nan, n)
     std = float(found.std(ddof=1))
-    half = float(student.ppf(0.975, n - 1)) * std / n**0.5
+    half = float(stdtrit(n - 1, 0.975)) * std / n**0.5
     return Interval(mean, std, mean - half, mean + half, n)
 
 

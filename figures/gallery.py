@@ -5,6 +5,7 @@ studies on free embeddings and those that README.md shows: the same bytes, given
 are recorded beside them.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -29,6 +30,8 @@ PICTURES = FOLDER / "shown"
 GALLERY = FOLDER / "README.md"
 VERSIONS = PICTURES / "drawn-with.json"
 """What the committed pictures were drawn with."""
+_NUMBER = r"(> |< |at least |not in )?[-+]?\d|\[|–$"
+"""How a cell with a number, an interval or the lack of one begins."""
 _HEAD = """# Figures
 
 What this project claims, and what its committed tables say. This page is written by `python -m figures.gallery` and
@@ -39,8 +42,9 @@ nothing in it by hand; every verdict is computed from the tables named beside it
 * **refuted**: none does, and some lie on the other side;
 * **open**: the intervals do not decide.
 
-Intervals are of 95 %, n is the number of seeds or starts. `make figures` draws all of it from the tables in a
-minute, as PDF and PNG into `figures/out`; the pictures on this page are committed copies of these.
+Intervals are of 95 %, n is the number of seeds or starts; "–" in a table: there is no such number. `make figures`
+draws all of it from the tables in a minute, as PDF and PNG into `figures/out`; the pictures on this page are
+committed copies of these. What makes the tables, and the time that it takes:
 """
 
 
@@ -59,9 +63,11 @@ def gallery(pictures: Mapping[str, Sequence[str]]) -> str:
         pictures: Names of the committed pictures of each figure.
     """
     about = targets((FOLDER.parent / "Makefile").read_text())
+    commands = dict.fromkeys(entry.command for entry in FIGURES.values())
+    costs = [[f"`{one}`", about.get(one.removeprefix("make "), "not documented")] for one in commands]
     evidence = all_evidence()
-    sections = [_section(name, pictures.get(name, ()), evidence[name], about) for name in FIGURES]
-    return "\n".join([_HEAD, verdict_table(evidence), "", *sections])
+    sections = [_section(name, pictures.get(name, ()), evidence[name]) for name in FIGURES]
+    return "\n".join([_HEAD, *markdown([["command", "makes"], *costs]), verdict_table(evidence), "", *sections])
 
 
 def targets(makefile: str) -> dict[str, str]:
@@ -80,34 +86,38 @@ def drawn_with() -> dict[str, str]:
     }
 
 
-def _section(name: str, pictures: Sequence[str], found: Evidence | None, about: Mapping[str, str]) -> str:
-    """Claim, verdict, picture, evidence, tables, command and cost."""
+def _section(name: str, pictures: Sequence[str], found: Evidence | None) -> str:
+    """Picture, claim, verdict, evidence, tables and the command that makes them."""
     entry = FIGURES[name]
     verdict = f"**{found.verdict}**" if found else "none without its tables"
-    lines = [f"## {name}", "", f"Claim: {entry.claim}", "", f"Verdict: {verdict}.", ""]
-    lines += [f"![{picture}](shown/{picture}.png)\n" for picture in pictures]
-    if entry.trained:
-        which = "The other studies have" if pictures else "Each study has"
-        lines += [f"*{which} a picture of this kind, too: `figures/out/{name}_*.png` after `make figures`.*\n"]
     links = ", ".join(
         f"[{path_of(table).name}]({os.path.relpath(path_of(table), FOLDER)})" for table in entry.tables
     )
-    target = entry.command.removeprefix("make ")
-    lines += [f"Evidence: {found.text}", "", *_markdown(found.table)] if found else []
-    lines += [f"Tables: {links}. Command: `{entry.command}`: {about.get(target, 'not documented')}.", ""]
+    lines = [f"## {name}", "", *(f"![{picture}](shown/{picture}.png)\n" for picture in pictures)]
+    if entry.trained:
+        which = "The other studies have" if pictures else "Each study has"
+        lines += [f"*{which} a picture of this kind, too: `figures/out/{name}_*.png` after `make figures`.*\n"]
+    lines += [f"Claim: {entry.claim}", "", f"Verdict: {verdict}.", ""]
+    lines += [f"Evidence: {found.text}", "", *markdown(found.table)] if found else []
+    lines += [f"Tables: {links}, by `{entry.command}`.", ""]
     return "\n".join(lines)
 
 
-def _markdown(table: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table, numbers to the right, with an empty one after it; none of an empty table."""
+def markdown(table: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table, columns of numbers to the right, with an empty one after it; none of an empty table."""
     if not table:
         return []
-    header, *rows = (f"| {' | '.join(row)} |" for row in table)
-    return [header, "|---" + "|---:" * (len(table[0]) - 1) + "|", *rows, ""]
+    header, *rows = table
+    numbers = [all(re.match(_NUMBER, row[place]) for row in rows) for place in range(len(header))]
+    bars = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in (header, *rows)]
+    sides = "".join(f"|---{':' if number else ''}" for number in numbers)
+    first, *others = (f"| {bar} |" for bar in bars)
+    return [first, f"{sides}|", *others, ""]
 
 
 def main() -> None:
     """Draw everything, keep copies of the pictures to commit, write the gallery."""
+    argparse.ArgumentParser(prog="python -m figures.gallery", description=__doc__).parse_args()
     chosen = shown(draw_all(OUT))
     PICTURES.mkdir(exist_ok=True)
     for old in PICTURES.glob("*.png"):

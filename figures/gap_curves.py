@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.effects import Interval
-from figures.evidence import Evidence, told, verdict, welch
+from figures.evidence import Evidence, cells, tally, verdict, welch
 from figures.problems import problem_name, problem_title
-from figures.style import below, by_selection, look
+from figures.style import at_least, below, by_selection, labelled, legend_above, look, panels
 from figures.table import STUDY
 from theory import fixed_partition_range
 
@@ -38,23 +37,28 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
     """Mean gaps at the end against shuffled batches', and the updates until a selection is where shuffles end."""
     results, curves = (tables[name] for name in TABLES)
     against: list[Interval] = []
-    words = []
+    lines: list[list[str]] = []
     for _, rows in results.groupby(STUDY, sort=True):
         ends = {row["selection"]: _at_end(row) for row in rows.to_dict("records")}
         if "shuffled" not in ends:
             continue
-        changes = {name: welch(ends[name], ends["shuffled"]) for name in (*_HARD, "fixed") if name in ends}
-        against += [change if name in _HARD else _negative(change) for name, change in changes.items()]
-        parts = [f"{look(name).label} {told(change, signed=True)}" for name, change in changes.items()]
-        problem = rows.iloc[0].to_dict()
         sooner = _updates(curves.merge(rows[STUDY].drop_duplicates(), on=STUDY))
-        words.append(
-            f"{problem_title(problem)}: gap at the end {told(ends['shuffled'])} with shuffles; difference from it "
-            f"(Welch) {'; '.join(parts)}{sooner}."
-        )
+        problem = problem_title(rows.iloc[0].to_dict())
+        lines.append([problem, look("shuffled").label, *cells(ends["shuffled"])[::2], "–", "–", sooner["shuffled"]])
+        for name in (name for name in (*_HARD, "fixed") if name in ends):
+            change = welch(ends[name], ends["shuffled"])
+            against.append(change if name in _HARD else _negative(change))
+            effect = cells(change, signed=True)[:2]
+            lines.append([problem, look(name).label, *cells(ends[name])[::2], *effect, sooner[name]])
     rates = ", ".join(f"{rate:g}" for rate in sorted(results["learning_rate"].unique()))
-    words.append(f"All at the learning rate {rates}, tuned for none: the noise floor of shuffles is that rate's.")
-    return Evidence(verdict(-1, against), " ".join(words))
+    text = (
+        "Ordered SGD and spectral below shuffles at the end, fixed partitions above: "
+        f"{tally(-1, against)}. All at the learning rate {rates}, tuned for none: the noise floor of shuffles is "
+        "that rate's."
+    )
+    header = ["problem", "selection", "gap at the end", "n", "less shuffles' (Welch)", "95 % interval"]
+    header.append("updates to shuffles' last median gap")
+    return Evidence(verdict(-1, against), text, [header, *lines] if lines else ())
 
 
 def _at_end(row: Mapping[str, Any]) -> Interval:
@@ -67,18 +71,14 @@ def _negative(change: Interval) -> Interval:
     return Interval(-change.mean, change.std, -change.high, -change.low, change.n)
 
 
-def _updates(curves: pd.DataFrame) -> str:
-    """When the median gap is first as small as that of shuffles at the end."""
-    goal = curves.loc[curves["selection"] == "shuffled"].sort_values("update")
-    if goal.empty:
-        return ""
-    found = []
-    for name in _HARD:
-        rows = curves.loc[(curves["selection"] == name) & (curves["gap_median"] <= goal["gap_median"].iloc[-1])]
-        if len(rows):
-            found.append(f"{look(name).label} after {rows['update'].min():,}")
-    last = f"; the median gap that shuffles have after {goal['update'].iloc[-1]:,} updates"
-    return f"{last} is reached by {' and by '.join(found)}" if found else f"{last} is reached by neither"
+def _updates(curves: pd.DataFrame) -> dict[str, str]:
+    """When the median gap of each selection is first as small as that of shuffles at the end; "never" in all."""
+    goal = curves.loc[curves["selection"] == "shuffled"].sort_values("update")["gap_median"]
+    found = dict.fromkeys(["shuffled", *_HARD, "fixed"], "–")
+    for name, rows in curves.groupby("selection") if len(goal) else ():
+        first = rows.loc[rows["gap_median"] <= goal.iloc[-1], "update"]
+        found[str(name)] = f"{first.min():,}" if len(first) else f"not in {rows['update'].max():,}"
+    return found
 
 
 def draw(curves: pd.DataFrame) -> Figure:
@@ -87,58 +87,37 @@ def draw(curves: pd.DataFrame) -> Figure:
     Args:
         curves: The rows of synthetic_curves.csv of one study (one N, d, B, loss, temperature).
     """
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.3), sharey=True, layout="constrained")
-    for axis, x, label in zip(axes, ("update", "pairs_seen"), ("updates", "pairs seen"), strict=True):
+    figure, axes = panels(1, 2, 3.3, sharey=True)
+    for axis, x, label in zip(axes[0], ("update", "pairs_seen"), ("updates", "pairs seen"), strict=True):
         for name, rows in by_selection(curves):
             shown = rows[rows["update"] > 0]
             kind = look(name)
-            axis.plot(
-                shown[x], _above_floor(shown["gap_median"]), color=kind.colour, ls=kind.dash, label=kind.label
-            )
-            axis.fill_between(
-                shown[x],
-                _above_floor(shown["gap_low"]),
-                _above_floor(shown["gap_high"]),
-                color=kind.colour,
-                alpha=0.18,
-                lw=0,
-            )
+            middle, low, high = (at_least(shown[f"gap_{name}"], _FLOOR) for name in ("median", "low", "high"))
+            axis.plot(shown[x], middle, color=kind.colour, ls=kind.dash, label=kind.label)
+            axis.fill_between(shown[x], low, high, color=kind.colour, alpha=0.18, lw=0)
         axis.set(xscale="log", yscale="log", xlabel=label)
     study = curves.iloc[0].to_dict()
-    _mark_fixed_partition(axes[0], study)
-    axes[0].set_ylabel("full-batch loss above the minimum (nats)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6, columnspacing=1.0)
-    axes[0].set_title(problem_title(study), loc="left")
+    marked = _mark_fixed_partition(axes[0, 0], study)
+    axes[0, 0].set_ylabel("full-batch loss above the minimum (nats)")
+    legend_above(figure, labelled(axes[0, 0]))
+    axes[0, 0].set_title(problem_title(study), loc="left")
     text = (
         f"Free embeddings, {study['loss']} at temperature {study['temperature']:g}, learning rate "
         f"{study['learning_rate']:g} for all; median (line) and middle 80 % (band) of n = {study['n_seeds']} seeds."
     )
+    text += " Bar at the right of the left panel: where a fixed partition may end, as proved." if marked else ""
     return below(figure, text)
 
 
-def _above_floor(gap: Any) -> np.ndarray:
-    """A gap of rounding size, which may be negative, is drawn at the bottom."""
-    return np.maximum(np.asarray(gap), _FLOOR)
-
-
-def _mark_fixed_partition(axis: Axes, study: dict[str, Any]) -> None:
-    """Where theory says that a fixed partition ends: anywhere in a range of full-batch losses."""
+def _mark_fixed_partition(axis: Axes, study: dict[str, Any]) -> bool:
+    """Where theory says that a fixed partition may end, at the right of a panel; False where it does not say."""
     n, b, d = int(study["n_pairs"]), int(study["batch_size"]), int(study["dim"])
     if d < n // b * (b - 1):
-        return  # the best end of the range needs this many dimensions
+        return False  # the best end of the range needs this many dimensions
     ends = fixed_partition_range(n, b, loss=study["loss"], temperature=float(study["temperature"]))
     best, worst = (value - float(study["optimum"]) for value in (ends.best, ends.worst))
-    limits = axis.get_ylim()
-    axis.axhspan(max(best, _FLOOR), worst, color=look("fixed").colour, alpha=0.12, lw=0)
-    note = axis.annotate(
-        "a fixed partition may end here",
-        (0.98, min(worst, 0.85 * limits[1])),
-        xycoords=("axes fraction", "data"),
-        fontsize=6.5,
-        va="top",
-        ha="right",
-        color="#666666",
-        annotation_clip=True,
-    )
-    note.set_in_layout(False)
-    axis.set_ylim(limits)
+    low, high = axis.get_ylim()
+    place = axis.get_yaxis_transform()  # across: parts of the axis
+    axis.fill_betweenx([max(best, low), min(worst, high)], 0.975, 1, transform=place, color="#BBBBBB", lw=0)
+    axis.set_ylim(low, high)
+    return True

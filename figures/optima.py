@@ -6,15 +6,14 @@ smaller batches some losses have other minimisers than the full batch, the rows 
 
 from collections.abc import Iterator, Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.evidence import Evidence
-from figures.style import below
+from figures.evidence import ROUNDING, Evidence
+from figures.style import at_least, below, legend_above, panels
 
 CLAIM = (
     "Every loss of the ledger is smallest where the ledger says: at the simplex ETF for d >= N - 1, but for the "
@@ -22,9 +21,10 @@ CLAIM = (
 )
 TABLES = ("optima",)
 COMMAND = "make results"
-_FLOOR = 1e-17
-_VALUE, _DISTANCE = 1e-8, 1e-2
-"""What counts as no gap: first derivatives leave the value to rounding, and the shape to the root of that over the
+_FLOORS = {"value": 1e-16, "distance": 1e-10}
+"""Of rounding: what is smaller is drawn there."""
+_DISTANCE = 1e-2
+"""What counts as the same shape: first derivatives leave it to the root of what they leave of the value over the
 curvature, which is small for siglip at temperature 1."""
 _MARKS = {8: ("o", "#0072B2"), 4: ("s", "#D55E00"), 2: ("^", "#009E73")}
 
@@ -41,24 +41,35 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
     if proved.empty:
         return Evidence("open", "No row with d >= N - 1 and a proved minimum.")
     sole = proved.loc[proved["sole"]]
-    low, high, reached = proved["gap_min"].min(), proved["gap_min"].max(), (proved["gap_max"] < _VALUE).mean()
+    low, high, reached = proved["gap_min"].min(), proved["gap_min"].max(), (proved["gap_max"] < ROUNDING).mean()
     full, distance = sole["full_gap_max"].max(), sole["distance_max"].max()
     others = proved.loc[~proved["sole"]]
     text = (
-        f"{proved['loss'].nunique()} losses, {len(proved)} cases of B and temperature at d >= N - 1, n = "
-        f"{proved['n'].min()} starts each: lowest value minus the proved one between {low:.1e} and {high:.1e}; in "
-        f"{reached:.0%} of the cases every start comes there. Where the ledger has one optimum ({len(sole)} cases) "
-        f"the full batch's gap is at most {full:.1e} and the distance in U V^T at most {distance:.1e}."
+        f"{proved['loss'].nunique()} losses, n = {proved['n'].min()} starts each: every start comes to the proved "
+        f"minimum in {reached:.0%} of {len(proved)} cases of B and temperature at d >= N - 1, and none is lower by "
+        f"more than {max(0.0, -low):.1e}."
     )
+    lines = [
+        _line("lowest value less the proved minimum", proved["gap_min"]),
+        _line("worst start's value less the proved minimum", proved["gap_max"]),
+        _line("one optimum: full batch's gap, worst start", sole["full_gap_max"]),
+        _line("one optimum: distance from it in U V^T, worst start", sole["distance_max"]),
+    ]
     if not others.empty:
         text += (
-            f" Exceptions, as the ledger has them: {', '.join(sorted(set(others['loss'])))} in smaller batches "
-            f"have other minimisers, with a full-batch gap of up to {others['full_gap_max'].max():.2g}."
+            f" Exceptions, as the ledger has them: in smaller batches {', '.join(sorted(set(others['loss'])))} "
+            "have other minimisers, too."
         )
-    if low < -_VALUE:
-        return Evidence("refuted", text)
-    good = high < _VALUE and full < _VALUE and distance < _DISTANCE
-    return Evidence("confirmed" if good else "partly", text)
+        lines.append(_line("other optima known: full batch's gap, worst start", others["full_gap_max"]))
+    rows = [["measured", "cases", "least", "largest"], *lines]
+    if low < -ROUNDING:
+        return Evidence("refuted", text, rows)
+    good = high < ROUNDING and full < ROUNDING and distance < _DISTANCE
+    return Evidence("confirmed" if good else "partly", text, rows)
+
+
+def _line(what: str, values: pd.Series) -> list[str]:
+    return [what, str(len(values)), f"{values.min():.1e}", f"{values.max():.1e}"]
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -69,42 +80,47 @@ def draw(table: pd.DataFrame) -> Figure:
     """
     wide, half = table.loc[_wide(table)], table.loc[table["n_pairs"] == 2 * table["dim"]]
     names = list(dict.fromkeys(table["loss"]))
-    figure, axes = plt.subplots(1, 3, figsize=(7.2, 4.2), sharey=True, layout="constrained")
+    figure, ((left, middle, right),) = panels(1, 3, 4.4, sharey=True)
     n = table["n_pairs"].iloc[0]
-    _dots(axes[0], wide, names, "gap_max")
-    _dots(axes[1], wide, names, "distance_max")
-    _dots(axes[2], half.loc[half["status"] != "lower_bound"], names, "gap_min")
-    axes[0].set_yticks(range(len(names)), names, fontsize=7)
-    axes[0].invert_yaxis()
-    for axis, title, label in zip(
-        axes,
-        (f"d = {n}: value", f"d = {n}: shape", f"d = {n // 2}: value"),
-        ("value - minimum", "distance in U V^T", "best value - known value"),
-        strict=True,
+    _dots(left, wide, names, "gap_max")
+    _dots(middle, wide, names, "distance_max")
+    _dots(right, half.loc[half["status"] != "lower_bound"], names, "gap_min")
+    left.set_yticks(range(len(names)), names, fontsize=7)
+    left.set_ylim(len(names) - 0.4, -0.6)
+    for axis, title, label, goal in (
+        (left, f"d = {n}: value", "value - minimum (nats)", ROUNDING),
+        (middle, f"d = {n}: shape", "distance in U V^T", _DISTANCE),
+        (right, f"d = {n // 2}: value", "best value - known value (nats)", ROUNDING),
     ):
         axis.set_title(title, loc="left")
-        axis.set(xscale="log", xlabel=label)
+        axis.set(xscale="log")
+        axis.set_xlabel(label, fontsize=8)
+        axis.axvline(goal, color="#444444", lw=0.9, ls=(0, (4, 2)))
+        for place in range(0, len(names), 2):
+            axis.axhspan(place - 0.5, place + 0.5, color="#F4F4F4", lw=0, zorder=0)
     handles = {f"B = {size}": Line2D([], [], color=c, marker=m, ls="") for size, (m, c) in _MARKS.items()}
     handles["other optima known"] = Line2D([], [], color="#444444", marker="o", mfc="none", ls="")
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4, fontsize=7.5)
+    handles["what counts as no gap"] = Line2D([], [], color="#444444", lw=0.9, ls=(0, (4, 2)))
+    legend_above(figure, handles)
     text = (
         f"Minimisers over all C(N, B) batches, N = {n}, by L-BFGS from n = {table['n'].min()} random starts and at "
         "one or two temperatures; left and middle the worst start, right (cross-polytope) the best. Values of "
-        f"rounding size are drawn at {_FLOOR:.0e}. Open marks: the ledger names other minimisers than the full "
-        "batch's, so that a distance from it is no error."
+        f"rounding size are drawn at {_FLOORS['value']:.0e} and {_FLOORS['distance']:.0e}. Open marks: the "
+        "ledger names other minimisers than the full batch's, so that a distance from it is no error."
     )
     return below(figure, text)
 
 
 def _dots(axis: Axes, rows: pd.DataFrame, names: list[str], column: str) -> None:
     place = {name: i for i, name in enumerate(names)}
+    floor = _FLOORS["distance" if column.startswith("distance") else "value"]
     for k, (size, (marker, colour)) in enumerate(_MARKS.items()):
         for sole in (True, False):
             shown = rows.loc[(rows["batch_size"] == size) & (rows["sole"] == sole) & rows[column].notna()]
             open_mark = not sole and column.startswith("distance")
             axis.plot(
-                np.maximum(np.abs(shown[column].to_numpy(float)), _FLOOR),
-                [place[name] + 0.22 * (k - 1) for name in shown["loss"]],
+                at_least(shown[column].abs(), floor),
+                [place[name] + 0.25 * (k - 1) for name in shown["loss"]],
                 marker=marker,
                 color=colour,
                 mfc="none" if open_mark else colour,

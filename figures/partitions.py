@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.evidence import Evidence, share_of_all
-from figures.style import below, look
+from figures.evidence import ROUNDING, Evidence, share_of_all
+from figures.style import below, labelled, legend_above, look, panels
 
 CLAIM = (
     "The mean over all C(N, B) batches has the minimisers of the full batch; a fixed partition has not, and its "
@@ -17,8 +16,6 @@ CLAIM = (
 )
 TABLES = ("partitions",)
 COMMAND = "make results"
-_ZERO = 1e-8
-"""A gap below this is one of rounding."""
 
 
 def pictures(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]:
@@ -35,23 +32,28 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
     cases = ["n_pairs", "batch_size", "dim"]
     wide = every.loc[every["dim"] >= every["n_pairs"] - 1]
     half = every.loc[every["dim"] < every["n_pairs"] - 1].groupby(cases)["gap"]
-    inside = (fixed["gap"] >= fixed["least"] - _ZERO) & (fixed["gap"] <= fixed["most"] + _ZERO)
-    away = fixed["gap"] > _ZERO
+    inside = (fixed["gap"] >= fixed["least"] - ROUNDING) & (fixed["gap"] <= fixed["most"] + ROUNDING)
+    away = fixed["gap"] > ROUNDING
     wide_fixed = fixed.loc[fixed["dim"] >= fixed["n_pairs"] - 1]
     n = len(fixed)
     text = (
-        f"All batches, d >= N - 1: gap at most {wide['gap'].max():.1e} (n = {len(wide)} starts, N = "
-        f"{table['n_pairs'].min()} .. {table['n_pairs'].max()}, every B); d = N / 2: the best start of each case "
-        f"at most {half.min().max():.1e}. Fixed partitions: {inside.mean():.1%} of n = {n} starts inside the "
-        f"proved range, at d >= N - 1 at least {wide_fixed['gap'].min():.2g}"
+        f"The best of all batches' minimisers are at most {max(wide['gap'].max(), half.min().max()):.1e} above the "
+        f"full batch's minimum; {inside.sum()} of n = {n} fixed partitions end inside the proved range"
     )
-    text += f"; share inside: 1 [{share_of_all(n):.4f}, 1]." if inside.all() else "."
+    text += f" (share 1 [{share_of_all(n):.4f}, 1])." if inside.all() else "."
     if not away.all():
         text += f" At d = N / 2 {(~away).sum()} of them reach the optimum, which is an end of their range."
-    same = wide["gap"].max() < _ZERO and half.min().max() < _ZERO
+    small = fixed.loc[fixed["dim"] < fixed["n_pairs"] - 1, "gap"]
+    kinds = [("all C(N, B)", "d >= N - 1", "every start", wide["gap"])]
+    kinds += [("all C(N, B)", "d = N / 2", "best start of each N, B", half.min())]
+    kinds += [("fixed partition", "d >= N - 1", "every start", wide_fixed["gap"])]
+    kinds += [("fixed partition", "d = N / 2", "every start", small)]
+    rows = [["batches", "d", "of", "n", "least gap", "largest gap"]]
+    rows += [[*names, str(len(own)), f"{own.min():.2g}", f"{own.max():.2g}"] for *names, own in kinds if len(own)]
+    same = wide["gap"].max() < ROUNDING and half.min().max() < ROUNDING
     if not inside.all():
-        return Evidence("refuted", text)
-    return Evidence("confirmed" if same and bool((wide_fixed["gap"] > _ZERO).all()) else "partly", text)
+        return Evidence("refuted", text, rows)
+    return Evidence("confirmed" if same and bool((wide_fixed["gap"] > ROUNDING).all()) else "partly", text, rows)
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -60,24 +62,24 @@ def draw(table: pd.DataFrame) -> Figure:
     Args:
         table: partitions.csv.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(7.2, 3.3), sharey=True, layout="constrained")
+    figure, axes = panels(1, 3, 3.3, sharey=True)
     excess = table["dim"] - table["n_pairs"]
-    panels = (
+    dims = (
         ("d = N / 2", table["n_pairs"] == 2 * table["dim"]),
         ("d = N - 1", excess == -1),
         ("d = N", excess == 0),
     )
-    for axis, (title, chosen) in zip(axes, panels, strict=True):
+    for axis, (title, chosen) in zip(axes[0], dims, strict=True):
         _panel(axis, table.loc[chosen])
         axis.set_title(title, loc="left")
-    axes[0].set_ylabel("full-batch loss above the minimum (nats)")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=7.5)
+    axes[0, 0].set_ylabel("full-batch loss above the minimum (nats)")
+    axes[0, 0].set_ylim(-0.03, 1.03 * table["most"].max())
+    legend_above(figure, labelled(axes[0, 0]))
     n = table.groupby(["n_pairs", "dim", "batch_size", "family"])["gap"].size().min()
     text = (
         f"Every start is a mark, n = {n} for each N, B and d (L-BFGS; clip_sum, temperature 1). A fixed "
         "partition's batches are simplices of their own, which may lie to each other as they like; the grey range "
-        "is proved (`theory.fixed_partition_range`), its lower end is met where d >= (N / B)(B - 1)."
+        "is proved (`theory.fixed_partition_range`), its lower end is met for d >= (N/B)(B-1)."
     )
     return below(figure, text)
 
@@ -120,5 +122,4 @@ def _panel(axis: Axes, rows: pd.DataFrame) -> None:
             label=f"{look('all').label}, every start" if not place else None,
         )
     axis.set_xticks(range(len(cases)), [f"{n}, {size}" for n, size in cases], rotation=60, fontsize=7)
-    axis.set_ylim(bottom=-0.03)
     axis.set_xlabel("N, B")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from figures.evidence import Evidence
-from figures.style import below
+from figures.style import below, panels
 
 CLAIM = (
     "From 7 points on, at small temperatures, DCL and DHEL are lower elsewhere than at the regular polygon; "
@@ -36,22 +35,22 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
     with_it, without = table.loc[kept], table.loc[~kept]
     if with_it.empty or without.empty:
         return Evidence("open", "The table lacks losses of one of the two kinds.")
-    parts = []
-    for loss, rows in without.groupby("loss", sort=False):
-        own = rows.loc[rows["beaten"]]
-        most = f", by up to {own['below'].max():.3g} nats, from N = {own['n_pairs'].min()} on" if len(own) else ""
-        parts.append(f"{loss} {len(own)} of {len(rows)}{most}")
     small = without.loc[(without["n_pairs"] >= 7) & (without["temperature"] <= 0.07), "beaten"].tolist()
     undercut, proved = with_it["beaten"].tolist(), with_it["proved"].tolist()
     text = (
-        f"Lower than the polygon: {'; '.join(parts)}. N >= 7, temperature <= 0.07: {sum(small)} of {len(small)}. "
-        f"InfoNCE and NT-Xent: {sum(undercut)} of {len(undercut)} by search, {sum(proved)} proved to have nothing "
-        "lower. What is lower is an explicit configuration; where a search finds nothing, nothing follows "
-        f"(n = {table['n'].min()} starts)."
+        f"For N >= 7 and temperatures up to 0.07 DCL and DHEL are lower elsewhere in {sum(small)} of {len(small)} "
+        f"cases; InfoNCE and NT-Xent nowhere in {len(undercut) - sum(undercut)} of {len(undercut)}, of which "
+        f"{sum(proved)} are proved. What is lower is an explicit configuration; where a search finds nothing, "
+        f"nothing follows (n = {table['n'].min()} starts)."
     )
+    rows = [["loss", "lower found in", "by up to (nats)", "from N", "proved that nothing is lower"]]
+    for loss, own in table.groupby("loss", sort=False):
+        lower, least = own.loc[own["beaten"]], own["proved"].sum()
+        most = [f"{lower['below'].max():.3g}", str(lower["n_pairs"].min())] if len(lower) else ["–", "–"]
+        rows.append([str(loss), f"{len(lower)} of {len(own)}", *most, f"{least} of {len(own)}"])
     if any(undercut):
-        return Evidence("refuted", text)
-    return Evidence("confirmed" if all(small) and all(proved) else "partly", text)
+        return Evidence("refuted", text, rows)
+    return Evidence("confirmed" if all(small) and all(proved) else "partly", text, rows)
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -62,7 +61,7 @@ def draw(table: pd.DataFrame) -> Figure:
     """
     table = _marked(table)
     losses = list(dict.fromkeys(table["loss"]))
-    figure, axes = plt.subplots(2, 3, figsize=(7.2, 4.0), sharex=True, sharey=True, layout="constrained")
+    figure, axes = panels(-(-len(losses) // 2), 2, 5.6, sharex=True, sharey=True)
     found = table.loc[table["beaten"], "below"]
     norm = LogNorm(found.min() if len(found) else 1e-3, found.max() if len(found) else 1.0)
     image = None
@@ -70,7 +69,7 @@ def draw(table: pd.DataFrame) -> Figure:
         image = _map(axis, table.loc[table["loss"] == loss], norm)
         axis.set_title(loss, loc="left")
     if image is not None:
-        figure.colorbar(image, ax=axes, shrink=0.8, label="polygon - lowest found (nats)")
+        figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, label="polygon - lowest found (nats)")
     for axis in axes[-1]:
         axis.set_xlabel("N")
     for axis in axes[:, 0]:
@@ -102,9 +101,10 @@ def _map(axis: Axes, rows: pd.DataFrame, norm: LogNorm) -> AxesImage:
         if np.isnan(value):
             word, colour = ("o" if row["proved"] else ""), "#444444"
         else:
-            word = f"{value:.2g}".replace("e-0", "e-") + ("*" if row["below_aligned"] < _ZERO else "")
+            short = f"{value:.2g}" if value >= 1e-3 else f"{value:.0e}".replace("e-0", "e-")
+            word = short + ("*" if row["below_aligned"] < _ZERO else "")
             colour = "white" if norm(value) > 0.55 else "black"
-        axis.text(x, y, word, ha="center", va="center", fontsize=4.6, color=colour)
+        axis.text(x, y, word, ha="center", va="center", fontsize=6, color=colour)
     axis.set_xticks(range(len(sizes)), [str(n) for n in sizes])
     axis.set_yticks(range(len(temperatures)), [f"{t:g}" for t in temperatures])
     return image

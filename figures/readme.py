@@ -1,5 +1,6 @@
 """The README's tables, written from the committed ones: `python -m figures.readme`."""
 
+import argparse
 import math
 import re
 from pathlib import Path
@@ -213,6 +214,7 @@ def filled(text: str) -> str:
 
 def main() -> None:
     """Write README.md."""
+    argparse.ArgumentParser(prog="python -m figures.readme", description=__doc__).parse_args()
     readme = ROOT / "README.md"
     readme.write_text(filled(readme.read_text()))
 

@@ -10,12 +10,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures import (
+    batch_sizes,
     beyond,
     coverage,
     gap_curves,
     heatmaps,
     initialisation,
     kernels,
+    landscape,
+    norm_curves,
     optima,
     partitions,
     polygons,
@@ -28,6 +31,7 @@ from figures import (
     sufficiency_grams,
     temperatures,
     trained_accuracy,
+    trained_batch_sizes,
     trained_batches,
     trained_losses,
 )
@@ -102,11 +106,12 @@ def _entry(module: FigureModule) -> Entry:
 
 
 def _trained() -> Iterator[tuple[str, Entry]]:
-    """Three figures for each experiment on data."""
+    """Three figures for each experiment on data, and one of the sweeps over batch sizes where there are any."""
     kinds = {"losses": trained_losses, "accuracy": trained_accuracy, "batches": trained_batches}
+    swept = {"vision": {"batch_sizes": trained_batch_sizes}}
     for experiment in EXPERIMENTS.values():
         tables = (f"{experiment.name}_results", f"{experiment.name}_curves")
-        for kind, module in kinds.items():
+        for kind, module in (kinds | swept.get(experiment.name, {})).items():
             yield (
                 f"{experiment.name}_{kind}",
                 Entry(
@@ -122,6 +127,8 @@ def _trained() -> Iterator[tuple[str, Entry]]:
 
 _MODULES: dict[str, FigureModule] = {
     "gap_curves": gap_curves,
+    "norm_curves": norm_curves,
+    "landscape": landscape,
     "heatmaps": heatmaps,
     "optima": optima,
     "partitions": partitions,
@@ -133,6 +140,7 @@ _MODULES: dict[str, FigureModule] = {
     "selection_quality": selection_quality,
     "selection_cost": selection_cost,
     "temperatures": temperatures,
+    "batch_sizes": batch_sizes,
     "signals": signals,
     "initialisation": initialisation,
     "polygons": polygons,

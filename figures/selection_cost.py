@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from figures.effects import Interval
-from figures.evidence import Evidence, told, verdict, welch
-from figures.style import Look, below, look
+from figures.evidence import Evidence, cells, tally, verdict, welch
+from figures.style import MARKERS, Look, below, legend_above, look, panels
 
 CLAIM = (
     "Balanced bisection or a graph partition, followed by exchanges, makes harder batches than the published "
@@ -32,9 +31,9 @@ def pictures(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]
 
 def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
     """Hardness against the published procedure's on the same data, and the time of both."""
-    words: list[str] = []
+    lines: list[list[str]] = []
     found: list[Interval] = []
-    slower = 0
+    parts: list[float] = []
     for _, rows in tables[TABLES[0]].query("threads == 1").groupby(["n", "data"], sort=True):
         n, data = rows["n"].iloc[0], rows["data"].iloc[0]
         methods = {row["method"]: row for row in rows.to_dict("records")}
@@ -42,17 +41,29 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
             continue
         for name in (name for name in ("balanced", "graph") if name in methods):
             change = welch(_hardness(methods[name]), _hardness(methods["published"]))
-            part = methods[name]["cpu_seconds"] / methods["published"]["cpu_seconds"]
-            slower += part >= 1
+            parts.append(methods[name]["cpu_seconds"] / methods["published"]["cpu_seconds"])
             found += [change] if change.n > 1 else []  # of one plan there is no interval
-            at = f"{_DATA.get(data, data)}, N = {n:,}: {look(name).label} {told(change, signed=True)}"
-            words.append(f"{at}, in {part:.2g} of the time")
-    reached = verdict(1, found)
+            effect = cells(change, signed=True)
+            lines.append([_DATA.get(data) or str(data), f"{n:,}", look(name).label, *effect, f"{parts[-1]:.2g}"])
+    if not lines:
+        return Evidence("open", "The table lacks the published procedure, or what is compared with it.")
     text = (
-        "In-batch loss less that of the published procedure, nats (Welch; n = 1 has no interval and is not part of "
-        f"the verdict): {'; '.join(words)}."
+        f"Harder than the published procedure's in {tally(1, found)}, in {min(parts):.2g} to {max(parts):.2g} of "
+        "its time. Of one plan (n = 1) there is no interval; it is not part of the verdict."
     )
-    return Evidence("partly" if reached == "confirmed" and slower else reached, text)
+    header = [
+        "data",
+        "N",
+        "selection",
+        "in-batch loss less the published one's (nats, Welch)",
+        "95 % interval",
+        "n",
+    ]
+    reached = verdict(1, found)
+    slower = any(part >= 1 for part in parts)
+    return Evidence(
+        "partly" if reached == "confirmed" and slower else reached, text, [[*header, "part of its time"], *lines]
+    )
 
 
 def _hardness(row: Mapping[str, Any]) -> Interval:
@@ -74,10 +85,9 @@ def draw(results: pd.DataFrame) -> Figure:
     ]
     columns = min(3, len(groups))
     lines = -(-len(groups) // columns)
-    figure, axes = plt.subplots(
-        lines, columns, figsize=(7.2, 2.6 * lines + 0.7), squeeze=False, layout="constrained"
-    )
+    figure, axes = panels(lines, columns, 2.25 * lines + 0.7)
     named: dict[str, Any] = {}
+    methods = list(dict.fromkeys(rows["method"]))
     for axis, ((n, data), part) in zip(axes.flat, groups, strict=False):
         for row in part.to_dict("records"):
             kind = _OTHERS.get(row["method"]) or look(row["method"])
@@ -86,24 +96,26 @@ def draw(results: pd.DataFrame) -> Figure:
                 row["hardness_0.1"],
                 s=34,
                 color=kind.colour,
-                marker=_marker(kind),
+                marker=MARKERS[methods.index(row["method"]) % len(MARKERS)],
+                alpha=0.9,
                 edgecolor="white",
                 linewidth=0.5,
             )
-        axis.set(xscale="log", title=f"{_DATA.get(data, data)}, N = {n:,}", xlabel="CPU seconds")
-    for axis in axes.flat[len(groups) :]:
+        axis.set(xscale="log", xlabel="CPU seconds")
+        axis.set_title(f"{_DATA.get(data, data)}, N = {n:,}", loc="left")
+    empty = axes.flat[len(groups) :]
+    for axis in empty:
         axis.set_visible(False)
     for line in axes:
         line[0].set_ylabel("in-batch loss (nats)")
-    figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=4, fontsize=7)
-    plans = ", ".join(str(n) for n in sorted(rows["seeds"].unique()))
+    if len(empty):
+        place = {"bbox_to_anchor": (0, 0, 1, 1), "bbox_transform": empty[0].transAxes}
+        figure.legend(list(named.values()), list(named), loc="center", fontsize=7, **place)
+    else:
+        legend_above(figure, named)
+    plans = " or ".join(str(n) for n in sorted(rows["seeds"].unique()))
     text = (
         "In-batch loss at temperature 0.1 of one plan and the CPU time of making it, one thread; mean of n = "
-        f"{plans} plans."
+        f"{plans} plans (as the table has them). Better is up and to the left."
     )
     return below(figure, text)
-
-
-def _marker(kind: Look) -> str:
-    """A shape for each dash, so that methods of one colour are told apart in grey, too."""
-    return {"-": "o", (0, (6, 1)): "s", (0, (3, 1, 1, 1)): "^", (0, (1, 1)): "D"}.get(kind.dash, "v")

@@ -1,19 +1,19 @@
-"""Updates and seconds that every selection needs to come near the full-batch optimum."""
+"""How many times faster than by shuffling every selection comes near the full-batch optimum."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from figures.effects import Interval
-from figures.evidence import Evidence, ratio
-from figures.style import below, by_selection, look
+from figures.evidence import Evidence, ratio, sign
+from figures.style import below, by_selection, legend_above, look, panels
 
 CLAIM = (
     "Choosing batches by the embeddings (Ordered SGD, spectral clustering, exact pairing) comes near the optimum "
@@ -24,44 +24,50 @@ COMMAND = "make results"
 CHOOSING = ("osgd", "spectral", "balanced", "graph", "matching")
 """Selections that look at the embeddings for hard batches."""
 CLAIMED = ("osgd", "spectral", "matching")
-_HIDDEN = ("kmeans", "bandwidth", "spread")
-_MARKERS = ("o", "s", "^", "D")
+_BESIDE = ("design", "full")
+"""Shown below them: what does without looking."""
 _COLUMNS = ("updates", "seconds")
+_WORDS = ("fewer updates", "less time")
+_SHAPES = ("o", "D")
+_PANELS = 4
+"""In a line."""
+_SHADE = "#e4e4e4"
 
 
 def pictures(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]:
-    """One picture, if the table has such races."""
-    if len(_tuned(tables["selection_needed"])):
-        yield "selection_race", draw(tables["selection_needed"])
+    """A picture for every gap; the one of the middle gap has the plain name."""
+    needed = tables["selection_needed"]
+    targets = _targets(_tuned(needed))
+    for target in targets:
+        more = "" if target == _middle(targets) else f"_gap{target:g}"
+        yield f"selection_race{more}", draw(needed, target)
 
 
 def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
-    """What shuffling needs over what each choosing selection needs, in updates and in seconds, at every target."""
-    words: list[str] = []
+    """What shuffling needs over what each choosing selection needs, in updates and in seconds, at every gap."""
     needed = _tuned(tables["selection_needed"])
-    targets = sorted(needed["target"].unique(), reverse=True)
+    targets = _targets(needed)
+    lines = [["N", "B", "selection", *(f"times {word} [95 % interval]" for word in _WORDS)]]
     sides: dict[float, list[list[int]]] = {target: [] for target in targets}
-    groups: list[tuple[Any, pd.DataFrame]] = list(needed.groupby(["n_pairs", "batch_size"], sort=True))
-    for (n, b), rows in groups:
-        arms: list[str] = []
-        for name, own in _arms(rows):
-            if own["selection"].iloc[0] not in CHOOSING:
-                continue
-            found = {target: _speed(rows, own, target) for target in targets}
+    for (n, b), rows in _problems(needed):
+        for name, own in _arms(rows, CHOOSING):
             if own["selection"].iloc[0] in CLAIMED:
                 for target in targets:
-                    sides[target].append([_side(one) for one in found[target]])
-            arms.append(f"{name} {' and '.join(map(_times, found[_middle(targets)]))}")
-        words.append(f"N = {n}, B = {b}: {', '.join(arms)}{_fastest(rows, _middle(targets))}")
+                    sides[target].append([sign(one, 1) for one in _speed(rows, own, target)])
+            lines.append([str(n), str(b), name, *map(_times, _speed(rows, own, _middle(targets)))])
     every = {side for one in sides.values() for pair in one for side in pair}
     if not every - {0}:
         return Evidence("open", "The table has no choosing selection beside shuffling whose intervals decide.")
     text = (
-        f"Updates, and seconds, of shuffling over those of a selection, to a gap of {_middle(targets):g} (95 % "
-        f"intervals, n = {needed['n'].min()} seeds): {' | '.join(words)}. Of Ordered SGD, spectral clustering and "
-        f"exact pairing in all problems: {'; '.join(_counts(target, found) for target, found in sides.items())}."
+        f"Of Ordered SGD, spectral clustering and exact pairing in all problems, against shuffling: "
+        f"{'; '.join(_counts(target, found) for target, found in sides.items())}. The table is of a gap of "
+        f"{_middle(targets):g}, with 95 % intervals over n = {needed['n'].min()} seeds.{_samples(needed)}"
     )
-    return Evidence("confirmed" if every == {1} else "partly" if 1 in every else "refuted", text)
+    return Evidence("confirmed" if every == {1} else "partly" if 1 in every else "refuted", text, lines)
+
+
+def _targets(needed: pd.DataFrame) -> list[float]:
+    return sorted(needed["target"].unique(), reverse=True)
 
 
 def _middle(targets: list[float]) -> float:
@@ -76,13 +82,20 @@ def _counts(target: float, sides: list[list[int]]) -> str:
     return f"gap {target:g}, fewer updates in {fewer}, less time in {less}"
 
 
-def _fastest(rows: pd.DataFrame, target: float) -> str:
-    """The selection of least time, whatever it looks at."""
-    reached = rows.loc[rows["target"].eq(target) & rows["seconds"].notna()]
-    if reached.empty:
-        return ""
-    first = reached.loc[reached["seconds"].idxmin()]
-    return f"; least time: {look(first['selection']).label}, {1000 * first['seconds']:.2g} ms"
+def _samples(needed: pd.DataFrame) -> str:
+    """Of how many batches Ordered SGD keeps how many, where it does not look at all."""
+    some = (
+        needed.loc[needed["candidates"].gt(0), ["keep", "candidates"]].drop_duplicates().sort_values("candidates")
+    )
+    words = [f"{keep} of {candidates}" for keep, candidates in some.itertuples(index=False)]
+    return f" A sample: Ordered SGD keeps {' or '.join(words)} random batches." if words else ""
+
+
+def _problems(needed: pd.DataFrame) -> list[tuple[tuple[int, int], pd.DataFrame]]:
+    """N and B with their rows: those of the smallest B first, as N grows, then those of larger ones."""
+    groups: list[Any] = list(needed.groupby(["n_pairs", "batch_size"]))
+    least = needed["batch_size"].min()
+    return sorted(groups, key=lambda group: (group[0][1] > least, group[0]))
 
 
 def _speed(rows: pd.DataFrame, own: pd.DataFrame, target: float) -> list[Interval]:
@@ -103,14 +116,10 @@ def _needed(row: Mapping[str, Any], column: str) -> Interval:
     return Interval(row[column], np.nan, row[ends[0]], row[ends[1]], int(row["n"]))
 
 
-def _side(found: Interval) -> int:
-    return 1 if found.low > 1 else -1 if found.high < 1 else 0
-
-
 def _times(found: Interval) -> str:
     """As in 80 [70, 95]; what lacks an end is a bound on that side, and what lacks both says nothing."""
     if np.isnan(found.low) and np.isnan(found.high):
-        return "unknown"
+        return "–"
     if np.isnan(found.high):
         return f"> {found.low:.3g}"
     if np.isnan(found.low):
@@ -119,89 +128,98 @@ def _times(found: Interval) -> str:
 
 
 def _tuned(needed: pd.DataFrame) -> pd.DataFrame:
-    """What the picture shows: constant rates, tuned, d = N, loss and temperature of Cho et al."""
+    """What is compared: constant rates, tuned, d = N, loss and temperature of Cho et al., beside shuffling."""
     usual = needed["loss"].eq("clip_sum") & needed["temperature"].eq(1) & needed["dim"].eq(needed["n_pairs"])
-    shown = usual & needed["given_rate"].eq(0) & ~needed["selection"].isin(_HIDDEN)
-    rows = needed.loc[shown]
+    shown = needed["selection"].isin(("shuffled", *CHOOSING, *_BESIDE))
+    rows = needed.loc[usual & needed["given_rate"].eq(0) & shown]
     sizes = rows.loc[rows["selection"] == "shuffled", ["n_pairs", "batch_size"]].drop_duplicates()
     return rows.merge(sizes, on=["n_pairs", "batch_size"])
 
 
-def _arms(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Name and rows of each selection, Ordered SGD over some batches apart from that over all."""
+def _arms(rows: pd.DataFrame, names: tuple[str, ...]) -> list[tuple[str, pd.DataFrame]]:
+    """Name and rows of each of these selections, Ordered SGD over a sample of batches apart from that over all."""
     arms = []
-    for name, own in by_selection(rows):
-        groups: list[tuple[Any, pd.DataFrame]] = list(own.groupby(["candidates", "keep"], sort=True))
-        for (candidates, keep), part in groups:
-            label = look(name).label
-            arms.append((f"{label}, {keep} of {candidates}" if candidates else label, part))
+    for name, own in by_selection(rows.loc[rows["selection"].isin(names)]):
+        for some in (False, True):
+            part = own.loc[own["candidates"].gt(0) == some]
+            if len(part):
+                arms.append((f"{look(name).label}, a sample" if some else look(name).label, part))
     return arms
 
 
-def draw(needed: pd.DataFrame) -> Figure:
-    """Updates above, seconds below, a column for every N and B; a line for each selection, a mark for each gap.
+def draw(needed: pd.DataFrame, target: float) -> Figure:
+    """A panel for every N and B, a line for each selection: what shuffling needs over what it needs.
 
     Args:
         needed: selection_needed.csv.
+        target: The gap.
     """
     needed = _tuned(needed)
-    names = list(dict.fromkeys(_ordered(needed)))
-    sizes = sorted({*zip(needed["n_pairs"], needed["batch_size"], strict=True)})
-    targets = sorted(needed["target"].unique(), reverse=True)
-    figure, axes = plt.subplots(
-        2,
-        len(sizes),
-        figsize=(7.2, 1.6 + 0.32 * len(names)),
-        sharex="row",
-        sharey=True,
-        layout="constrained",
-        squeeze=False,
-    )
-    for line, column in zip(axes, _COLUMNS, strict=True):
-        for axis, (n, b) in zip(line, sizes, strict=True):
-            rows = needed.loc[(needed["n_pairs"] == n) & (needed["batch_size"] == b)]
-            _panel(axis, rows, column, names, targets)
-            if column == "updates":
-                axis.set_title(f"N = {n}, B = {b}", loc="left")
-        line[len(sizes) // 2].set_xlabel(column if column == "updates" else "processor seconds of one replicate")
-    marks = [Line2D([], [], color="#444444", ls="", marker=m, ms=4) for m in _MARKERS[: len(targets)]]
-    words = [f"gap {target:g}" for target in targets]
-    marks += [Line2D([], [], color="#444444", ls="", marker=">", mfc="white", ms=4)]
-    marks += [Line2D([], [], color=look("shuffled").colour, lw=0.8, ls=":")]
-    more = ["none of the further gaps reached", f"shuffled, gap {_middle(targets):g} (or further)"]
-    figure.legend(marks, [*words, *more], loc="outside upper center", ncols=5, fontsize=7)
+    names = [name for some in (CHOOSING, _BESIDE) for name, _ in _arms(needed, some)]
+    problems = _problems(needed)
+    lines = -(-len(problems) // _PANELS)
+    height = 1.2 + lines * (0.5 + 0.21 * len(names))
+    figure, axes = panels(lines, min(_PANELS, len(problems)), height, sharex=True, sharey=True)
+    for axis, ((n, b), rows) in zip(axes.flat, problems, strict=False):
+        _panel(axis, rows, target, names)
+        axis.set_title(f"N = {n}, B = {b}", loc="left")
+    for axis in axes.flat[len(problems) :]:
+        axis.set_axis_off()
+    _ranges(list(axes.flat))
+    legend_above(figure, _legend(), columns=4)
     text = (
-        f"Updates until the median gap over n = {needed['n'].min()} seeds is there, with 95 % bootstrap intervals; "
-        "each selection and gap at its best constant rate, tuned on other seeds; d = N. Seconds: of one replicate "
-        f"among {needed['side_by_side'].min():.0f} that are trained side by side on one core, planning counted, "
-        "measuring and tuning not; their intervals are those of the updates."
+        f"What shuffling needs over what a selection needs until the median gap to the optimum is {target:g}, with "
+        f"95 % intervals (n = {needed['n'].min()} seeds); each at its best constant rate, tuned on other seeds; "
+        "d = N; logarithmic. Seconds: of a processor, for one replicate among many that are trained side by side, "
+        "planning counted, tuning and measuring not. No mark: neither comes so near, or it did not race."
+        f"{_samples(needed)} An update of the full batch takes all batches at once."
     )
     return below(figure, text)
 
 
-def _ordered(needed: pd.DataFrame) -> list[str]:
-    return [name for name, _ in _arms(needed)]
-
-
-def _panel(axis: Axes, rows: pd.DataFrame, column: str, names: list[str], targets: list[float]) -> None:
-    for name, own in _arms(rows):
-        height = len(names) - names.index(name)
+def _panel(axis: Axes, rows: pd.DataFrame, target: float, names: list[str]) -> None:
+    """Updates above, seconds below on the line of each selection."""
+    axis.axvline(1, color="#444444", lw=0.8, zorder=1)
+    axis.axvspan(1e-9, 1, color=_SHADE, lw=0, zorder=0)
+    for name, own in _arms(rows, (*CHOOSING, *_BESIDE)):
         colour = look(own["selection"].iloc[0]).colour
-        for row in own.loc[own["updates"].notna()].to_dict("records"):
-            found = _needed(row, column)
-            high = found.high if pd.notna(found.high) else found.mean
-            axis.plot([found.low, high], [height, height], color=colour, lw=1.2, solid_capstyle="butt")
-            axis.plot(found.mean, height, marker=_MARKERS[targets.index(row["target"])], color=colour, ms=3.5)
-        missed = own.loc[own["updates"].isna()]
-        if len(missed):
-            end = _needed(missed.iloc[0], column).mean
-            axis.plot(end, height, marker=">", mfc="white", mec=colour, ms=4)
-    middle = rows.loc[(rows["selection"] == "shuffled") & (rows["target"] == _middle(targets))]
-    if len(middle):
-        end = _needed(middle.iloc[0], column).mean
-        axis.axvline(end, color=look("shuffled").colour, lw=0.8, ls=":", zorder=0)
-    axis.set(xscale="log", ylim=(0.3, len(names) + 0.7))
-    axis.set_yticks(range(len(names), 0, -1), names, fontsize=6.5)
-    axis.xaxis.set_major_locator(LogLocator(base=100, numticks=9))
+        for found, marker, shift in zip(_speed(rows, own, target), _SHAPES, (0.18, -0.18), strict=True):
+            _mark(axis, found, len(names) - names.index(name) + shift, marker, colour)
+    axis.set(xscale="log", ylim=(0.4, len(names) + 0.6))
+    axis.set_yticks(range(len(names), 0, -1), names, fontsize=7)
+    axis.tick_params(axis="x", labelsize=7, labelbottom=True)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(visible=False, axis="y")
+
+
+def _mark(axis: Axes, found: Interval, height: float, marker: str, colour: str) -> None:
+    """A number with its interval; or a bound, open, with an arrow to where the number may be."""
+    if np.isnan(found.low) and np.isnan(found.high):
+        return
+    if np.isnan(found.low) or np.isnan(found.high):
+        end, way = (found.low, 3.0) if np.isnan(found.high) else (found.high, 1 / 3.0)
+        arrow = {"arrowstyle": "->", "lw": 0.8, "color": colour, "shrinkA": 2, "shrinkB": 0}
+        axis.annotate("", (end * way, height), (end, height), arrowprops=arrow)
+        axis.plot(end, height, marker=marker, mfc="white", mec=colour, ms=3.5)
+        return
+    axis.plot([found.low, found.high], [height, height], color=colour, lw=1.2, solid_capstyle="butt")
+    axis.plot(found.mean, height, marker=marker, color=colour, ms=3.5)
+
+
+def _ranges(axes: list[Axes]) -> None:
+    """The axis that all panels share: room for every mark and arrow, labels at 1 and at a few powers of ten."""
+    marks = np.concatenate([np.ravel(np.asarray(line.get_xdata())) for axis in axes for line in axis.lines])
+    low, high = min([0.3, *marks]) / 4, max([3, *marks]) * 4
+    axis = axes[0]
+    axis.set_xlim(low, high)
+    step = 1 + int(np.log10(high / low)) // 5
+    axis.xaxis.set_major_locator(FixedLocator([10.0**k for k in range(-9 * step, 9 * step, step)]))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.minorticks_off()
-    axis.tick_params(axis="x", labelsize=7)
+
+
+def _legend() -> dict[str, Line2D | Patch]:
+    grey: Any = {"color": "#444444", "ls": "", "ms": 4}
+    marks = {f"times {word}": Line2D([], [], marker=one, **grey) for word, one in zip(_WORDS, _SHAPES, strict=True)}
+    bound = Line2D([], [], marker="o", mfc="white", **grey)
+    return {**marks, "open: a bound, it is further out": bound, "grey: costs more": Patch(color=_SHADE)}

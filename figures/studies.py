@@ -23,6 +23,8 @@ _CHANGES_NOTHING = (
 _LENGTH = ("epochs", "updates")
 _NAMED = ("n_pairs", "batch_size", "temperature", "length")
 """What the name of every study tells, behind what is trained on what."""
+_LEAST_SIZES = 3
+"""Batch sizes that make a sweep; two are two studies."""
 _COUNTS = ("updates_taken", "updates_per_epoch", "pairs_seen", "n_train", "n_test")
 
 
@@ -38,7 +40,9 @@ def in_studies(results: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
 
     Returns:
         The table, with `study`, a word for file names, `title`, the same for people, `guards` that also tell apart
-        runs whose candidates, keep, batches_per_pool or replan differ, and `loss` with its settings.
+        runs whose candidates, keep, batches_per_pool or replan differ, and `loss` with its settings. Studies that
+        differ in nothing but batch size, of which they have three or more, are a sweep: its `sweep` and
+        `sweep_title`, both empty for other studies.
     """
     table = results.copy()
     table["guards"] = table["guards"].fillna("")
@@ -48,10 +52,16 @@ def in_studies(results: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     keys = _telling(table, experiment)
     groups = keys.groupby(list(keys), sort=False).ngroup()
     table["study"], table["title"] = _names(keys, groups, experiment)
+    table["sweep"], table["sweep_title"] = _sweeps(keys, experiment)
     for knob in PRESET_KNOBS:
         if knob in table:
             table["guards"] = _told_apart(table, knob)
     return table
+
+
+def out_of_sweeps(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs that are no part of a sweep over batch sizes, of a table that `in_studies` gave."""
+    return table.loc[table["sweep"] == ""]
 
 
 def measured(table: pd.DataFrame) -> list[str]:
@@ -140,12 +150,23 @@ def _names(keys: pd.DataFrame, groups: pd.Series, experiment: Experiment) -> tup
         n_pairs, batch_size, temperature, length = (first.get(name, "") for name in _NAMED)
         number = f"{int(float(n_pairs)):,}" if n_pairs else "all"
         title, word = experiment.about(first)
-        title += f", N = {number}, B = {batch_size}, temperature {temperature}, {length}"
+        size, size_word = (f", B = {batch_size}", f"_B{batch_size}") if batch_size else ("", "")
+        title += f", N = {number}{size}, temperature {temperature}, {length}"
         titles[group] = ", ".join([title, *(f"{name} {first[name] or 'none'}" for name in more)])
-        word += f"_N{number.replace(',', '')}_B{batch_size}_t{temperature}_{length}"
+        word += f"_N{number.replace(',', '')}{size_word}_t{temperature}_{length}"
         word += "".join(f"_{name}-{first[name] or 'none'}" for name in more)
         words[group] = re.sub(r"[^\w.=-]+", "-", word)
     return groups.map(words), groups.map(titles)
+
+
+def _sweeps(keys: pd.DataFrame, experiment: Experiment) -> tuple[pd.Series, pd.Series]:
+    """A name and a title for what differs in batch size alone, empty where there are few batch sizes."""
+    others = keys.drop(columns="batch_size")
+    groups = others.groupby(list(others), sort=False).ngroup()
+    sizes = keys["batch_size"].groupby(groups).nunique().to_dict()
+    many = groups.isin([group for group, number in sizes.items() if number >= _LEAST_SIZES])
+    names, titles = _names(others, groups, experiment)
+    return names.where(many, ""), titles.where(many, "")
 
 
 def _told_apart(table: pd.DataFrame, knob: str) -> list[str]:

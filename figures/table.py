@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from figures.cells import (
+    NORM,
     RACE,
     ROWS,
     SELECTION,
@@ -156,8 +157,10 @@ def collect(roots: Iterable[Path], data: Path = DATA) -> tuple[int, list[Path]]:
     starts = [run for run in finished if run.experiment == "initialisation"]
     update_table(data / "initialisation.csv", race_needed(starts), [*RACE, "target"])
     for kind, row_keys in ROWS.items():
-        rows = result_rows([run for run in finished if run.experiment == kind])
+        rows = result_rows([run for run in finished if run.experiment.replace("-", "_") == kind])
         update_table(data / f"{kind}.csv", rows, row_keys)
+    curves = [run for run in finished if run.experiment == "norm-curves"]
+    update_table(data / "norm_needed.csv", result_rows(curves, "needed"), [*NORM, "share"])
     for name, experiment in EXPERIMENTS.items():
         trained = latest([run for run in finished if run.experiment == name])
         order = row_order(experiment)

@@ -1,17 +1,16 @@
 """How near the optimum training comes, InfoNCE against DCL, over temperatures and batch sizes."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from figures.effects import Interval
-from figures.evidence import Evidence, mean_difference, sign, told, verdict
-from figures.style import below
+from figures.evidence import Evidence, cells, mean_difference, tally, verdict
+from figures.style import MARKERS, at_least, below, labelled, legend_above, panels
 
 CLAIM = (
     "After the same number of updates at the best learning rate of each, DCL is nearer to the optimum than "
@@ -22,11 +21,13 @@ COMMAND = "make results"
 _COUPLED = {"dcl_cross": "clip", "dcl": "nt_xent"}
 """Losses with the same negatives, without and with the positive in the denominator."""
 _LOOKS = {
-    "clip": ("CLIP (InfoNCE, both ways)", "#0072B2", "o"),
-    "dcl_cross": ("the same without the positive", "#D55E00", "s"),
-    "nt_xent": ("NT-Xent", "#56B4E9", "v"),
-    "dcl": ("DCL (gradient of FlatNCE)", "#E69F00", "^"),
+    "clip": ("CLIP (InfoNCE, both ways)", "#0072B2", "-"),
+    "dcl_cross": ("the same without the positive", "#D55E00", (0, (4, 2))),
+    "nt_xent": ("NT-Xent", "#56B4E9", "-"),
+    "dcl": ("DCL (gradient of FlatNCE)", "#E69F00", (0, (4, 2))),
 }
+_FLOOR = 1e-8
+"""What is smaller is drawn here: with B = N nothing keeps gradient descent from the optimum but rounding."""
 
 
 def pictures(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]:
@@ -41,20 +42,20 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
     if not found:
         return Evidence("open", "The table lacks a loss or its counterpart.")
     intervals = [one for *_, one in found]
-    signs = [sign(one) for one in intervals]
-    fixed = [sign(one) for *_, one in ratios(table, tuned=False)]
-    strongest, weakest = (choose(found, key=lambda one: one[-1].mean) for choose in (min, max))
-    names = [
-        f"{loss} against {_COUPLED[loss]}, B = {size}, temperature {t:g}: {told(one)}"
-        for loss, size, t, one in (strongest, weakest)
-    ]
+    fixed = [one for *_, one in ratios(table, tuned=False)]
     text = (
-        f"log10 of the ratio of gaps, mean over seeds, rates tuned: DCL nearer in {signs.count(-1)} of "
-        f"{len(signs)} cases, farther in {signs.count(1)} (95 % intervals without 0). Best and worst case: "
-        f"{'; '.join(names)}. At one rate for all ({_fixed(table):g}): nearer in {fixed.count(-1)}, farther in "
-        f"{fixed.count(1)}."
+        f"DCL is nearer to the optimum, rates tuned: {tally(-1, intervals)}; at one rate for all "
+        f"({_fixed(table):g}): {tally(-1, fixed)}. In the table: log10 of its gap over InfoNCE's, rates tuned, "
+        f"mean and 95 % interval of n = {min(one.n for one in intervals)} seeds (-1: a tenth of the gap)."
     )
-    return Evidence(verdict(-1, intervals), text)
+    temperatures = sorted({temperature for _, _, temperature, _ in found})
+    lines: dict[tuple[str, int], dict[float, str]] = {}
+    for loss, size, temperature, one in found:
+        line = lines.setdefault((loss, size), dict.fromkeys(temperatures, "–"))
+        line[temperature] = " ".join(cells(one)[:2])
+    header = ["losses", "B", *(f"temperature {temperature:g}" for temperature in temperatures)]
+    rows = [[f"{loss} over {_COUPLED[loss]}", str(b), *line.values()] for (loss, b), line in sorted(lines.items())]
+    return Evidence(verdict(-1, intervals), text, [header, *rows])
 
 
 def ratios(table: pd.DataFrame, *, tuned: bool) -> list[tuple[str, int, float, Interval]]:
@@ -71,41 +72,49 @@ def ratios(table: pd.DataFrame, *, tuned: bool) -> list[tuple[str, int, float, I
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """A panel for each batch size, gaps against the temperature.
+    """A panel for each batch size, gaps against the temperature; above at the best rates, below at one for all.
 
     Args:
         table: temperatures.csv.
     """
-    sizes = sorted(table["batch_size"].unique())
-    figure, axes = plt.subplots(1, len(sizes), figsize=(7.2, 3.1), sharey=True, layout="constrained", squeeze=False)
-    for axis, size in zip(axes[0], sizes, strict=True):
-        _panel(axis, table.loc[table["batch_size"] == size])
-        axis.set_title(f"B = {size}", loc="left")
-    axes[0][0].set_ylabel("gap of clip_sum at temperature 1 (nats)")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=7)
+    sizes, ticks = (sorted(table[name].unique()) for name in ("batch_size", "temperature"))
+    kinds = ((True, "best rates"), (False, f"rate {_fixed(table):g}"))
+    figure, axes = panels(2, len(sizes), 4.6, sharex=True, sharey="row")
+    for line, (tuned, title) in zip(axes, kinds, strict=True):
+        for axis, size in zip(line, sizes, strict=True):
+            _panel(axis, table.loc[(table["batch_size"] == size) & (table["tuned"] == tuned)])
+            axis.set_title(f"B = {size}, {title}", loc="left")
+        line[0].set_ylabel("gap of clip_sum at\ntemperature 1 (nats)")
+    for axis in axes[-1]:
+        axis.set_xlabel("temperature")
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.xaxis.set_minor_locator(NullLocator())
+    legend_above(figure, labelled(axes[0, 0]))
     one = table.iloc[0]
     n = table.groupby(["loss", "batch_size", "temperature", "tuned"])["seed"].size().min()
     text = (
         f"N = {one['n_pairs']}, d = {one['dim']}, {one['updates']} updates of shuffled plain SGD; median and "
-        f"middle 80 % of n = {n} seeds. Lines: each at its best constant rate (a power of two, tuned on other "
-        f"seeds); marks alone: all at rate {_fixed(table):g}. The losses share their minimiser, so one gap "
-        "measures all."
+        f"middle 80 % (bar) of n = {n} seeds, marks of one temperature side by side. Best rates: each loss at its "
+        f"best constant rate (a power of two, tuned on other seeds). Gaps below {_FLOOR:.0e} are drawn there, as "
+        "open marks. The losses share their minimiser, so one gap measures all."
     )
     return below(figure, text)
 
 
 def _panel(axis: Axes, rows: pd.DataFrame) -> None:
-    for loss, (label, colour, marker) in _LOOKS.items():
-        own = rows.loc[rows["loss"] == loss]
-        for tuned in (True, False):
-            gaps = own.loc[own["tuned"] == tuned].groupby("temperature")["gap"]
-            low, middle, high = (gaps.quantile(q) for q in (0.1, 0.5, 0.9))
-            style: dict[str, Any] = {"ls": "-", "label": label} if tuned else {"ls": "", "mfc": "none"}
-            axis.plot(middle.index, middle, color=colour, marker=marker, ms=3, lw=1, **style)
-            if tuned:
-                axis.fill_between(middle.index, low, high, color=colour, alpha=0.2, lw=0)
-    axis.set(xscale="log", yscale="log", xlabel="temperature")
+    for place, (loss, (label, colour, dash)) in enumerate(_LOOKS.items()):
+        gaps = rows.loc[rows["loss"] == loss].groupby("temperature")["gap"]
+        low, middle, high = (at_least(gaps.quantile(q), _FLOOR) for q in (0.1, 0.5, 0.9))
+        beside = np.array(sorted(gaps.groups)) * 1.06 ** (place - 1.5)
+        bars = [middle - low, high - middle]
+        axis.errorbar(
+            beside, middle, yerr=bars, color=colour, ls=dash, lw=1, marker=MARKERS[place], ms=3.5, label=label
+        )
+        under = middle <= _FLOOR
+        axis.plot(
+            beside[under], middle[under], color=colour, ls="", marker=MARKERS[place], ms=3.5, mfc="white", zorder=4
+        )
+    axis.set(xscale="log", yscale="log")
 
 
 def _fixed(table: pd.DataFrame) -> float:

@@ -1,21 +1,22 @@
 """What every selection reaches with every loss, and how that differs from shuffled batches."""
 
 from collections.abc import Iterator
+from itertools import cycle
 from textwrap import fill
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from figures.effects import Interval, Records, by_seed, effects, interval
 from figures.evidence import Evidence
 from figures.experiments import Experiment
 from figures.studies import accuracies, first_measure, over_seeds
-from figures.style import Look, below, by_arm, in_hundreds, legend_above
-from figures.trained_studies import Tables, by_study, concluded, differences, results_in_studies
+from figures.style import MARKERS, Look, below, by_arm, in_hundreds, legend_above, panels
+from figures.trained_studies import Tables, by_study, concluded, differences, pictures_of, results_in_studies
 
 CLAIM = (
     "At the end of training, encoders that saw batches of high loss are better than those that saw shuffled ones."
@@ -26,9 +27,8 @@ _MOST_TOLD = 6
 
 def pictures(tables: Tables, experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     """A picture for each study that measured encoders."""
-    for study, rows in by_study(results_in_studies(tables, experiment)):
-        if accuracies(rows, experiment):
-            yield f"{experiment.name}_losses_{study}", draw(rows, experiment)
+    rows = results_in_studies(tables, experiment)
+    yield from pictures_of("losses", rows, experiment, shows=accuracies, draw=draw)
 
 
 def evidence(tables: Tables, experiment: Experiment) -> Evidence:
@@ -38,7 +38,7 @@ def evidence(tables: Tables, experiment: Experiment) -> Evidence:
         if (measure := first_measure(rows, experiment)) is not None:
             title = rows["title"].iloc[0]
             found += [(title, change) for _, change in differences(rows, measure)]
-    return concluded(found, "Difference of the first measure from shuffled at the end, parts of 1")
+    return concluded(found, "First measure less shuffled's at the end (parts of 1)")
 
 
 def draw(results: pd.DataFrame, experiment: Experiment) -> Figure:
@@ -58,34 +58,31 @@ def draw(results: pd.DataFrame, experiment: Experiment) -> Figure:
     changes = changes.loc[changes["measure"].isin(list(measures))]
     lines = 2 if len(changes) else 1
     unit = experiment.unit.replace(" ", "\N{NO-BREAK SPACE}")
-    labels = {measure: fill(f"{label} ({unit})", 17, break_on_hyphens=False) for measure, label in measures.items()}
-    room = 0.15 * max(0, *(label.count("\n") - 3 for label in labels.values()))
-    height = (0.16 * len(losses) * (len(arms) + 1) + 0.9) * lines + 0.7 + room
-    figure, axes = plt.subplots(
-        lines,
-        len(measures),
-        figsize=(max(7.2, 1.44 * len(measures)), height),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    wide = max(13, 95 // len(measures))
+    labels = {name: fill(f"{label} ({unit})", wide, break_on_hyphens=False) for name, label in measures.items()}
+    against = fill("against shuffled (points)", wide)
+    room = 0.13 * (max(label.count("\n") for label in labels.values()) + against.count("\n"))
+    height = (0.13 * len(losses) * (len(arms) + 1) + 0.55) * lines + 0.9 + room
+    figure, axes = panels(lines, len(measures), height, sharey=True)
     named: dict[str, Any] = {}
     offsets = np.linspace(-0.35, 0.35, len(arms)) if len(arms) > 1 else np.zeros(1)
     for column, (measure, label) in enumerate(labels.items()):
-        for (kind, rows), offset in zip(arms, offsets, strict=True):
+        for (kind, rows), offset, marker in zip(arms, offsets, cycle(MARKERS), strict=False):
             for place, loss in enumerate(losses):
                 at_end = interval(by_seed(_records(rows, loss), measure).values())
-                if (dots := _draw_dot(axes[0, column], at_end, place + offset, kind)) is not None:
+                if (dots := _draw_dot(axes[0, column], at_end, place + offset, kind, marker)) is not None:
                     named.setdefault(kind.label, dots)
                 if lines == 2:
                     change = _change(changes, rows, loss, measure)
-                    _draw_dot(axes[1, column], change, place + offset, kind, spread=False)
-        axes[0, column].set_xlabel(label)
+                    _draw_dot(axes[1, column], change, place + offset, kind, marker, spread=False)
+        axes[0, column].set_xlabel(label, fontsize=7.5)
         if lines == 2:
             axes[1, column].axvline(0, color="#444444", lw=0.8)
-            axes[1, column].set_xlabel("against shuffled")
+            axes[1, column].set_xlabel(against, fontsize=7.5)
     for axis in axes.flat:
         axis.set(yticks=range(len(losses)), yticklabels=losses, ylim=(len(losses) - 0.5, -0.5))
+        axis.xaxis.set_major_locator(MaxNLocator(8 if len(measures) < 3 else 3, steps=[1, 2, 2.5, 5, 10]))
+        axis.tick_params(labelsize=7.5)
         in_hundreds(axis.xaxis)
     legend_above(figure, {kind.label: named[kind.label] for kind, _ in arms if kind.label in named})
     return below(figure, caption(results, experiment))
@@ -126,13 +123,15 @@ def _change(changes: pd.DataFrame, rows: pd.DataFrame, loss: str, measure: str) 
     return None
 
 
-def _draw_dot(axis: Axes, found: Interval | None, place: float, kind: Look, *, spread: bool = True) -> Any:
+def _draw_dot(
+    axis: Axes, found: Interval | None, place: float, kind: Look, marker: str, *, spread: bool = True
+) -> Any:
     """A mean with its standard deviation, or with its interval; None if there is none."""
     if found is None or not found.n:
         return None
     half = found.std if spread else found.high - found.mean
     dots = axis.errorbar(
-        found.mean, place, xerr=None if np.isnan(half) else half, color=kind.colour, fmt="o", ms=4, lw=1.2
+        found.mean, place, xerr=None if np.isnan(half) else half, color=kind.colour, fmt=marker, ms=4, lw=1.2
     )
     if dots.has_xerr:
         dots[2][0].set_linestyle(kind.dash)

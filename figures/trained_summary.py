@@ -7,7 +7,7 @@ import pandas as pd
 
 from figures.effects import Records, by_seed, effects, grouped, interval
 from figures.experiments import Experiment
-from figures.studies import accuracies, first_measure, has_numbers, in_studies, seeds_in
+from figures.studies import accuracies, first_measure, has_numbers, in_studies, out_of_sweeps, seeds_in
 from figures.style import SELECTION_LOOKS
 from figures.trained_losses import points
 
@@ -15,11 +15,13 @@ from figures.trained_losses import points
 def trained_table(results: pd.DataFrame, experiment: Experiment) -> str:
     """A table for every study: what each selection reaches with each loss, and what it changes against shuffled.
 
+    Sweeps over batch sizes have none.
+
     Args:
         results: vision_results.csv or text_results.csv.
         experiment: Which of them.
     """
-    table = in_studies(results, experiment)
+    table = out_of_sweeps(in_studies(results, experiment))
     studies = [_study(rows, experiment) for _, rows in table.groupby("study", sort=True)]
     return "\n\n".join([*studies, *([experiment.note] if experiment.note else [])])
 

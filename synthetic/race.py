@@ -10,11 +10,8 @@ from jaxtyping import Float
 
 from synthetic.clock import Cost
 from synthetic.trajectories import Decay, Problem, Trajectories, crossing, crossing_interval, trajectories
+from synthetic.tuning import FIRST_TUNING_SEED, best_exponents
 from training import Run
-
-_FIRST_TUNING_SEED = 1_000_000
-_EXPONENTS = (-8, 12)
-"""Learning rates that are tried at all, as powers of two of the problem's unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,17 +141,8 @@ def _tuned(
     """The best exponent of two for each goal, with worse ones tried on both sides; 0 where the rate is given."""
     if race.learning_rate is not None:
         return [0] * (len(race.targets) if race.decay == "constant" else 1)
-    seeds = range(_FIRST_TUNING_SEED, _FIRST_TUNING_SEED + race.tuning_seeds)
-    scores: dict[int, list[tuple[float, float]]] = {}
-    ahead, best = list(exponents), list[int]()
-    while ahead:
-        by_goal = score(_runs(race, device, ahead, seeds, epochs, points))
-        scores |= {e: [goal[i] for goal in by_goal] for i, e in enumerate(ahead)}
-        best = [min(scores, key=lambda e: scores[e][k]) for k in range(len(by_goal))]
-        low, high = min(scores), max(scores)
-        ahead = [low - 2, low - 1] if low in best and low - 2 >= _EXPONENTS[0] else []
-        ahead += [high + 1, high + 2] if high in best and high + 2 <= _EXPONENTS[1] else []
-    return best
+    seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + race.tuning_seeds)
+    return best_exponents(lambda tried: score(_runs(race, device, tried, seeds, epochs, points)), exponents)
 
 
 def _runs(

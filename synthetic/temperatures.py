@@ -1,5 +1,6 @@
 """Training at several temperatures and batch sizes, each at its best learning rate and at one for all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar
@@ -7,17 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
-from losses import Loss, make_loss
-from synthetic.pairs import FreePairs
+from losses import make_loss
 from synthetic.rows import Row, kept_rows
-from synthetic.trajectories import Problem
+from synthetic.trajectories import Problem, trajectories
+from synthetic.tuning import FIRST_TUNING_SEED, best_exponents
 from theory import optimum
-from training import GradientDescent, Run
-
-_EXPONENTS = range(-10, 9)
-"""Learning rates as powers of two of the problem's unit."""
-_FIRST_TUNING_SEED = 1_000_000
+from training import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,48 +56,39 @@ class Temperatures:
         return kept_rows(run, f"temperatures, {self.loss}", items, lambda item: self._rows(*item, device))
 
     def _rows(self, batch_size: int, temperature: float, device: torch.device) -> list[Row]:
-        unit = Problem(n_pairs=self.n_pairs, dim=self.dim, batch_size=batch_size).unit_rate
-        rates = [unit * 2.0**e for e in _EXPONENTS]
-        loss = make_loss(self.loss, temperature=temperature)
-        tuning = range(_FIRST_TUNING_SEED, _FIRST_TUNING_SEED + self.tuning_seeds)
-        medians = np.median(self._gaps(loss, batch_size, rates, tuning, device), axis=1)
-        best = rates[int(medians.argmin())]
-        found = self._gaps(loss, batch_size, [best, self.fixed_rate], range(self.seeds), device)
+        problem = Problem(
+            n_pairs=self.n_pairs, dim=self.dim, batch_size=batch_size, loss=self.loss, temperature=temperature
+        )
+
+        def gaps(rates: Sequence[float], seeds: range) -> Float[np.ndarray, "rates seeds"]:
+            found = trajectories(
+                problem,
+                "shuffled",
+                rates=rates,
+                seeds=seeds,
+                epochs=self.updates * batch_size // self.n_pairs,
+                device=device,
+                points_per_doubling=0,
+                watch={"gap of all": self._gap_of_all},
+            )
+            return found.watched["gap of all"][-1]
+
+        def score(exponents: Sequence[int]) -> list[list[float]]:
+            tuning = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + self.tuning_seeds)
+            return [np.median(gaps([problem.unit_rate * 2.0**e for e in exponents], tuning), axis=1).tolist()]
+
+        (best,) = best_exponents(score, range(-4, 3))
+        rates = [problem.unit_rate * 2.0**best, self.fixed_rate]
         row: Row = {"loss": self.loss, "n_pairs": self.n_pairs, "dim": self.dim, "batch_size": batch_size}
         row |= {"temperature": temperature, "updates": self.updates}
-        edge = best in (rates[0], rates[-1])
-        told = [
-            {"tuned": True, "rate": best, "edge": edge},
-            {"tuned": False, "rate": self.fixed_rate, "edge": False},
-        ]
         return [
-            {**row, **rate, "seed": seed, "gap": float(gap)}
-            for rate, gaps in zip(told, found, strict=True)
-            for seed, gap in enumerate(gaps)
+            {**row, "tuned": tuned, "rate": rate, "seed": seed, "gap": float(gap)}
+            for tuned, rate, found in zip((True, False), rates, gaps(rates, range(self.seeds)), strict=True)
+            for seed, gap in enumerate(found)
         ]
 
-    def _gaps(
-        self, loss: Loss, batch_size: int, rates: list[float], seeds: range, device: torch.device
-    ) -> Float[np.ndarray, "rates seeds"]:
-        """After the last update, every seed at every rate; a seed has the same start and batches at all rates."""
-        N, n = self.n_pairs, len(seeds)
-        task = FreePairs(
-            torch.tensor(seeds, device=device).repeat(len(rates)),
-            n_pairs=N,
-            dim=self.dim,
-            equal=False,
-            batch_size=batch_size,
-            rates=torch.tensor(rates, device=device).repeat_interleave(n),
-        )
-        step = GradientDescent([task.raw], 1.0)
-        random = torch.Generator().manual_seed(seeds[0])
-        per_epoch = N // batch_size
-        for _ in range(self.updates // per_epoch):
-            order = torch.rand(n, N, generator=random).argsort(-1).to(device).repeat(len(rates), 1)
-            for batch in order.unflatten(-1, (per_epoch, batch_size)).unbind(1):
-                step.zero_grad()
-                task.accumulate(batch[:, None], loss, 1.0)
-                step.step()
-        yardstick = make_loss("clip_sum", temperature=1.0)
-        best = optimum("clip_sum", N, self.dim).value
-        return yardstick(*task.embed(None)).cpu().numpy().reshape(len(rates), n) - best
+    def _gap_of_all(
+        self, u: Float[Tensor, "replicates n dim"], v: Float[Tensor, "replicates n dim"]
+    ) -> Float[Tensor, " replicates"]:
+        """Of the loss by which all are measured."""
+        return make_loss("clip_sum", temperature=1.0)(u, v) - optimum("clip_sum", self.n_pairs, self.dim).value

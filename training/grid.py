@@ -1,4 +1,4 @@
-"""The same training with every selection, loss and seed, whatever it trains on.
+"""The same training with every selection, loss, batch size and seed, whatever it trains on.
 
 A package makes its grid of this one with a few lines, and a command of it:
 
@@ -54,8 +54,11 @@ class Grid:
     """Losses, each with its settings if it needs any: clip, or sogclr+gamma=0.5."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds."""
+    batch_sizes: tuple[int, ...] = ()
+    """Batch sizes; none for the preset's own."""
     out: Path = Path("runs/grid")
-    """Where the run folders go: OUT/PRESET/LOSS/SELECTION/seed-SEED."""
+    """Where the run folders go: OUT/PRESET/LOSS/SELECTION/seed-SEED, at given batch sizes
+    OUT/PRESET/B32/LOSS/SELECTION/seed-SEED."""
     workers: int = 1
     """Runs side by side."""
     options: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
@@ -67,9 +70,14 @@ class Grid:
             raise ValueError(f"preset must be one of {', '.join(self.TRAINER.presets)}, got {self.preset!r}")
         if self.workers < 1:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
-        for name in ("selections", "losses", "seeds"):
+        if self.batch_sizes and "--batch-size" in self.options:
+            raise ValueError(
+                f"batch sizes must be given once, got batch_sizes {self.batch_sizes} and --batch-size for every "
+                "training; leave out one of the two"
+            )
+        for name in ("selections", "losses", "seeds", "batch_sizes"):
             given = getattr(self, name)
-            if not given:
+            if not given and name != "batch_sizes":
                 raise ValueError(f"{name} must name at least one, got none")
             if twice := sorted({str(one) for one in given if given.count(one) > 1}):
                 raise ValueError(f"{name} must name each once, got {', '.join(twice)} more than once; leave it out")
@@ -77,9 +85,14 @@ class Grid:
     def runs(self) -> list["GridRun"]:
         """All runs, the first seed of everything first."""
         return [
-            GridRun(self, selection, loss, seed)
-            for seed, loss, selection in product(self.seeds, self.losses, self.selections)
+            GridRun(self, selection, loss, seed, size)
+            for seed, size, loss, selection in product(self.seeds, self.sizes, self.losses, self.selections)
         ]
+
+    @property
+    def sizes(self) -> tuple[int | None, ...]:
+        """The batch sizes; None for the preset's own."""
+        return self.batch_sizes or (None,)
 
 
 GridOf = TypeVar("GridOf", bound=Grid)
@@ -93,11 +106,14 @@ class GridRun:
     selection: str
     loss: str
     seed: int
+    batch_size: int | None
+    """None for the preset's own."""
 
     @property
     def path(self) -> Path:
         """Its folder."""
-        return self.grid.out / self.grid.preset / self.loss / self.selection / f"seed-{self.seed}"
+        size = () if self.batch_size is None else (f"B{self.batch_size}",)
+        return Path(self.grid.out, self.grid.preset, *size, self.loss, self.selection, f"seed-{self.seed}")
 
     @property
     def arguments(self) -> list[str]:
@@ -109,6 +125,7 @@ class GridRun:
             name, equals, value = knob.partition("=")
             chosen += [f"--{name.replace('_', '-')}", *([value] if equals else [])]
         chosen += ["--loss-settings", *settings] if settings else []
+        chosen += [] if self.batch_size is None else ["--batch-size", str(self.batch_size)]
         return [self.grid.preset, *chosen, *self.grid.options, "--out", str(self.path)]
 
     def check(self) -> None:
@@ -159,16 +176,18 @@ def main(grid: Grid) -> int:
 
 
 def summary(grid: Grid, results: dict[GridRun, dict[str, Any] | None]) -> str:
-    """A row for each loss and selection: mean (standard deviation) over its seeds, and how many there are."""
+    """A row for each batch size, loss and selection: mean (standard deviation) over its seeds, and how many."""
     rows = []
-    for loss, selection in product(grid.losses, grid.selections):
+    for size, *arm in product(grid.sizes, grid.losses, grid.selections):
         found = [
-            r for run, r in results.items() if (run.loss, run.selection) == (loss, selection) and r is not None
+            result
+            for run, result in results.items()
+            if [run.batch_size, run.loss, run.selection] == [size, *arm] and result is not None
         ]
         cells = [_spread([float(r[name]) for r in found if name in r]) for name in grid.TRAINER.shown]
-        rows.append([loss, selection, *cells, str(len(found))])
+        rows.append([*arm, *([] if size is None else [str(size)]), *cells, str(len(found))])
     shown = (name.replace("_", " ") for name in grid.TRAINER.shown)
-    return aligned(["loss", "selection", *shown, "n"], rows, words=2)
+    return aligned(["loss", "selection", *(["B"] if grid.batch_sizes else []), *shown, "n"], rows, words=2)
 
 
 def parse(kind: type[GridOf], argv: Sequence[str], *, description: str | None) -> GridOf:

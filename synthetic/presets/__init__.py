@@ -1,6 +1,6 @@
 """The studies on free embeddings: what each claims, its cells, its table, its cost."""
 
-from synthetic.presets import designs, minima, selections, shapes, training
+from synthetic.presets import designs, minima, published, selections, shapes, training
 from synthetic.study import Study
 
 CATALOGUE: dict[str, Study] = {
@@ -9,4 +9,5 @@ CATALOGUE: dict[str, Study] = {
     **shapes.STUDIES,
     **training.STUDIES,
     **selections.STUDIES,
+    **published.STUDIES,
 }

@@ -1,28 +1,22 @@
 """The studies of which batches suffice, and of how fast designs and shuffles come there."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from synthetic.race import Race
 from synthetic.study import Results, Study, Table
 from synthetic.sufficiency import Sufficiency
+from synthetic.tables import Columns, rows_of, table_of
 
-
-def _sufficiency_table(results: Results) -> Table:
-    header = ["cell", "classes", "batches", "pairs that meet", "full-batch gap", "distance to the ETF"]
-    rows = [
-        [
-            name,
-            str(p["k"]),
-            f"{p['n_batches']:,}",
-            f"{p['met']:.1%}",
-            f"{p['gap_max']:.1e}",
-            f"{p['distance_max']:.1e}",
-        ]
-        for name, result in results.items()
-        for p in result["points"]
-    ]
-    return header, rows
+_SUFFICIENCY_COLUMNS: Columns = {
+    "cell": "{cell}",
+    "classes": "{k}",
+    "batches": "{n_batches:,}",
+    "pairs that meet": "{met:.1%}",
+    "full-batch gap": "{gap_max:.1e}",
+    "distance to the ETF": "{distance_max:.1e}",
+}
 
 
 def updates_told(found: Mapping[str, Any]) -> list[str]:
@@ -38,11 +32,10 @@ def updates_told(found: Mapping[str, Any]) -> list[str]:
 def race_table(results: Results) -> Table:
     """Updates to each gap."""
     header = ["cell", "gap", "updates", "95 % interval", "learning rate"]
-    rows = []
-    for name, result in results.items():
-        for found in result["needed"]:
-            rate = "tuned" if found["rate"] is None else f"{found['rate']:.3g}"
-            rows.append([name, *updates_told(found), rate])
+    rows = [
+        [row["cell"], *updates_told(row), "tuned" if row["rate"] is None else f"{row['rate']:.3g}"]
+        for row in rows_of(results, "needed")
+    ]
     return header, rows
 
 
@@ -89,7 +82,7 @@ STUDIES: dict[str, Study] = {
         "classes do not, nor do many shuffles.",
         cost="about 6 minutes of one core",
         cells=_sufficiency_cells(),
-        table=_sufficiency_table,
+        table=table_of(_SUFFICIENCY_COLUMNS, partial(rows_of, part="points")),
     ),
     "design-race": Study(
         title="updates to the optimum with designs and with shuffles, each at its best learning rate",

@@ -5,13 +5,10 @@ from typing import Any
 from synthetic.coverage import Coverage
 from synthetic.optima import Optima, with_temperature
 from synthetic.partitions import Partitions
-from synthetic.study import Results, Study, Table
+from synthetic.rows import Row
+from synthetic.study import Results, Study
+from synthetic.tables import Columns, ends, grouped, table_of
 from theory.formulas.settings import SETTINGS
-
-
-def rows_of(results: Results) -> list[dict[str, Any]]:
-    """The rows of all cells."""
-    return [row for result in results.values() for row in result["rows"]]
 
 
 def _optima_cells() -> dict[str, Optima]:
@@ -22,32 +19,38 @@ def _optima_cells() -> dict[str, Optima]:
     return cells
 
 
-def _optima_table(results: Results) -> Table:
-    header = ["loss", "d", "B", "tau", "status", "value", "value - optimum", "full-batch gap", "distance"]
-    rows = [
-        [
-            row["loss"],
-            *(str(row[name]) for name in ("dim", "batch_size", "temperature", "status")),
-            f"{row['value']:.6g}",
-            f"{row['gap_min']:.1e} .. {row['gap_max']:.1e}",
-            f"{row['full_gap_min']:.1e} .. {row['full_gap_max']:.1e}",
-            f"{row['distance_max']:.1e}" if "distance_max" in row else "-",
-        ]
-        for row in rows_of(results)
-    ]
-    return header, rows
+_OPTIMA_COLUMNS: Columns = {
+    "loss": "{loss}",
+    "d": "{dim}",
+    "B": "{batch_size}",
+    "tau": "{temperature}",
+    "status": "{status}",
+    "value": "{value:.6g}",
+    "value - optimum": "{gap_min:.1e} .. {gap_max:.1e}",
+    "full-batch gap": "{full_gap_min:.1e} .. {full_gap_max:.1e}",
+    "distance": lambda row: f"{row['distance_max']:.1e}" if "distance_max" in row else "-",
+}
+_PARTITIONS_COLUMNS: Columns = {
+    "N": "{n_pairs}",
+    "B": "{batch_size}",
+    "d": "{dim}",
+    "batches": "{family}",
+    "gap": "{gaps}",
+    "proved range": lambda row: "{least:.2e} .. {most:.2e}".format(**row) if row["family"] == "fixed" else "0",
+}
+_COVERAGE_COLUMNS: Columns = {
+    "N": "{n_pairs}",
+    "batches": "{family}",
+    "number": "{n_batches}",
+    "pairs that meet": "{mets}",
+    "gap": "{gaps}",
+}
 
 
-def _partitions_table(results: Results) -> Table:
-    header = ["N", "B", "d", "batches", "gap", "proved range"]
-    rows, seen = [], dict[tuple[Any, ...], list[dict[str, Any]]]()
-    for row in rows_of(results):
-        seen.setdefault(tuple(row[name] for name in ("n_pairs", "batch_size", "dim", "family")), []).append(row)
-    for (n, size, dim, family), group in seen.items():
-        gaps, first = [row["gap"] for row in group], group[0]
-        proved = f"{first['least']:.2e} .. {first['most']:.2e}" if family == "fixed" else "0"
-        rows.append([str(n), str(size), str(dim), family, f"{min(gaps):.2e} .. {max(gaps):.2e}", proved])
-    return header, rows
+def _partitions_rows(results: Results) -> list[Row]:
+    """A row for all starts of each case."""
+    groups = grouped(results, "n_pairs", "batch_size", "dim", "family")
+    return [group[0] | {"gaps": ends(group, "gap", ".2e")} for _, group in groups]
 
 
 def _coverage_cells() -> dict[str, Coverage]:
@@ -61,23 +64,10 @@ def _coverage_cells() -> dict[str, Coverage]:
     return cells
 
 
-def _coverage_table(results: Results) -> Table:
-    header = ["N", "batches", "number", "pairs that meet", "gap"]
-    rows, seen = [], dict[tuple[Any, ...], list[dict[str, Any]]]()
-    for row in rows_of(results):
-        seen.setdefault(tuple(row[name] for name in ("n_pairs", "family", "n_batches")), []).append(row)
-    for (n, family, number), group in seen.items():
-        met, gaps = ([row[name] for row in group] for name in ("met", "gap"))
-        rows.append(
-            [
-                str(n),
-                family,
-                str(number),
-                f"{min(met):.0%} .. {max(met):.0%}",
-                f"{min(gaps):.1e} .. {max(gaps):.1e}",
-            ]
-        )
-    return header, rows
+def _coverage_rows(results: Results) -> list[Row]:
+    """A row for all seeds of each number of batches."""
+    groups = grouped(results, "n_pairs", "family", "n_batches")
+    return [key | {"mets": ends(group, "met", ".0%"), "gaps": ends(group, "gap", ".1e")} for key, group in groups]
 
 
 STUDIES: dict[str, Study] = {
@@ -87,7 +77,7 @@ STUDIES: dict[str, Study] = {
         "for the exceptions that it names.",
         cost="2 minutes of one core",
         cells=_optima_cells(),
-        table=_optima_table,
+        table=table_of(_OPTIMA_COLUMNS),
     ),
     "all-batches": Study(
         title="all C(N, B) batches against one fixed partition",
@@ -95,7 +85,7 @@ STUDIES: dict[str, Study] = {
         "and its gap lies in the proved range.",
         cost="1 minute of one core",
         cells={f"N{n}": Partitions(n_pairs=n) for n in (6, 8, 10, 12)},
-        table=_partitions_table,
+        table=table_of(_PARTITIONS_COLUMNS, _partitions_rows),
     ),
     "coverage": Study(
         title="the full batch's gap against the fraction of pairs that ever meet",
@@ -103,6 +93,6 @@ STUDIES: dict[str, Study] = {
         "before that the gap need not fall as more pairs meet.",
         cost="41 seconds of one core",
         cells=_coverage_cells(),
-        table=_coverage_table,
+        table=table_of(_COVERAGE_COLUMNS, _coverage_rows),
     ),
 }

@@ -5,57 +5,40 @@ from typing import Any
 from synthetic.beyond import Beyond
 from synthetic.kernels import Kernels
 from synthetic.polygons import Polygons
-from synthetic.presets.minima import rows_of
-from synthetic.study import Results, Study, Table
+from synthetic.study import Study
+from synthetic.tables import Columns, table_of
 
-
-def _polygons_table(results: Results) -> Table:
-    header = ["loss", "N", "tau", "polygon", "found", "below", "of it u = v", "mean u.v", "starts below", "proved"]
-    rows = [
-        [
-            row["loss"],
-            str(row["n_pairs"]),
-            f"{row['temperature']:g}",
-            *(f"{row[name]:.5g}" for name in ("polygon", "found", "below", "below_aligned", "similarity")),
-            f"{row['n_below']} of {row['n']}",
-            "yes" if row["proved"] else "no",
-        ]
-        for row in rows_of(results)
-    ]
-    return header, rows
-
-
-def _kernels_table(results: Results) -> Table:
-    header = ["N", "d", "code", "loss", "minimum", "gap of the best start", "reached by"]
-    rows = [
-        [
-            str(row["n_pairs"]),
-            str(row["dim"]),
-            row["code"],
-            f"{row['loss']} {row['kernel']}".strip(),
-            f"{row['value']:.8g}",
-            f"{row['gap_min']:.1e}",
-            f"{row['reached']} of {row['n']}",
-        ]
-        for row in rows_of(results)
-    ]
-    return header, rows
-
-
-def _beyond_table(results: Results) -> Table:
-    header = ["loss", "d", "N", "found", "lower bound", "relative gap", "bound", "starts that led there"]
-    rows = [
-        [
-            row["loss"],
-            *(str(row[name]) for name in ("dim", "n_pairs")),
-            *(f"{row[name]:.6g}" for name in ("value", "lower_bound")),
-            f"{row['relative']:.1e}",
-            row["bound"],
-            f"{row['n_best']} of {row['n']}",
-        ]
-        for row in rows_of(results)
-    ]
-    return header, rows
+_POLYGON_COLUMNS: Columns = {
+    "loss": "{loss}",
+    "N": "{n_pairs}",
+    "tau": "{temperature:g}",
+    "polygon": "{polygon:.5g}",
+    "found": "{found:.5g}",
+    "below": "{below:.5g}",
+    "of it u = v": "{below_aligned:.5g}",
+    "mean u.v": "{similarity:.5g}",
+    "starts below": "{n_below} of {n}",
+    "proved": lambda row: "yes" if row["proved"] else "no",
+}
+_KERNEL_COLUMNS: Columns = {
+    "N": "{n_pairs}",
+    "d": "{dim}",
+    "code": "{code}",
+    "loss": lambda row: f"{row['loss']} {row['kernel']}".strip(),
+    "minimum": "{value:.8g}",
+    "gap of the best start": "{gap_min:.1e}",
+    "reached by": "{reached} of {n}",
+}
+_BEYOND_COLUMNS: Columns = {
+    "loss": "{loss}",
+    "d": "{dim}",
+    "N": "{n_pairs}",
+    "found": "{value:.6g}",
+    "lower bound": "{lower_bound:.6g}",
+    "relative gap": "{relative:.1e}",
+    "bound": "{bound}",
+    "starts that led there": "{n_best} of {n}",
+}
 
 
 def _cells_beyond() -> dict[str, Beyond]:
@@ -73,20 +56,20 @@ STUDIES: dict[str, Study] = {
         "polygon; InfoNCE and NT-Xent are not, which is proved.",
         cost="92 seconds of one core",
         cells={loss: Polygons(loss=loss) for loss in _POLYGONS},
-        table=_polygons_table,
+        table=table_of(_POLYGON_COLUMNS),
     ),
     "kernels": Study(
         title="kernel losses, InfoNCE and NT-Xent trained at the sizes of universally optimal codes",
         claim="Kernel losses, InfoNCE and NT-Xent have no lower value than at the code, and descent reaches it.",
         cost="33 seconds of one core",
         cells={f"N{n}-d{dim}": Kernels(n_pairs=n, dim=dim) for n, dim in _CODES},
-        table=_kernels_table,
+        table=table_of(_KERNEL_COLUMNS),
     ),
     "beyond": Study(
         title="more than d + 1 points without a code: the best found, and its certified gap",
         claim="Where no code is known, the best that is found is certified to within 10 % of the minimum.",
         cost="2 minutes of one core",
         cells=_cells_beyond(),
-        table=_beyond_table,
+        table=table_of(_BEYOND_COLUMNS),
     ),
 }

@@ -1,42 +1,51 @@
-"""The studies of temperatures and of starts."""
+"""The studies of temperatures, of batch sizes and of starts."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from synthetic.batch_sizes import BatchSizes
 from synthetic.initialisation import Initialisation
 from synthetic.presets.designs import race_table
-from synthetic.presets.minima import rows_of
+from synthetic.rows import Row
 from synthetic.signals import Signals
-from synthetic.study import Results, Study, Table
+from synthetic.study import Results, Study
+from synthetic.tables import Columns, grouped, table_of
 from synthetic.temperatures import Temperatures
 
+_SIGNALS_COLUMNS: Columns = {
+    "u": "{spread}",
+    "u.v": "{alignment:g}",
+    "B": "{batch_size:g}",
+    "tau": "{temperature:g}",
+    "1 - p": "{missing:.2g}",
+    "gradient / DCL's": "{signal:.2g}",
+    "negatives with a say": "{effective_negatives:.2g}",
+    "float32: CE, ours": "{error_cross_entropy_float32:.0e}, {error_info_nce_float32:.0e}",
+}
+_TEMPERATURES_COLUMNS: Columns = {
+    "loss": "{loss}",
+    "B": "{batch_size}",
+    "tau": "{temperature:g}",
+    "learning rate": lambda row: f"{row['rate']:.3g}{' tuned' if row['tuned'] else ''}",
+    "median gap": "{gap:.2e}",
+}
+_BATCH_SIZES_COLUMNS: Columns = {
+    "tau": "{temperature:g}",
+    "B": "{batch_size}",
+    "selection": "{selection}",
+    "learning rate": "{rate:.3g}",
+    "median gap": "{gap:.2e}",
+    "median variance of negatives": "{variance:.2e}",
+}
 
-def _signals_table(results: Results) -> Table:
-    header = ["u", "u.v", "B", "tau", "1 - p", "gradient / DCL's", "negatives with a say", "float32: CE, ours"]
-    rows = [
-        [
-            row["spread"],
-            *(f"{row[name]:g}" for name in ("alignment", "batch_size", "temperature")),
-            *(f"{row[name]:.2g}" for name in ("missing", "signal", "effective_negatives")),
-            ", ".join(f"{row[f'error_{name}_float32']:.0e}" for name in ("cross_entropy", "info_nce")),
-        ]
-        for row in rows_of(results)
+
+def _medians(keys: Sequence[str], values: Sequence[str]) -> Callable[[Results], list[Row]]:
+    """The median of some columns over the seeds, for every value of others."""
+    return lambda results: [
+        key | {name: float(np.median([row[name] for row in rows])) for name in values}
+        for key, rows in grouped(results, *keys)
     ]
-    return header, rows
-
-
-def _temperatures_table(results: Results) -> Table:
-    header = ["loss", "B", "tau", "learning rate", "median gap"]
-    rows, seen = [], dict[tuple[Any, ...], list[dict[str, Any]]]()
-    for row in rows_of(results):
-        key = tuple(row[name] for name in ("loss", "batch_size", "temperature", "tuned", "rate"))
-        seen.setdefault(key, []).append(row)
-    for (loss, size, temperature, tuned, rate), group in seen.items():
-        median = float(np.median([row["gap"] for row in group]))
-        rate_told = f"{rate:.3g}{' tuned' if tuned else ''}"
-        rows.append([loss, str(size), f"{temperature:g}", rate_told, f"{median:.2e}"])
-    return header, rows
 
 
 def _initialisation_cells() -> dict[str, Initialisation]:
@@ -61,7 +70,7 @@ STUDIES: dict[str, Study] = {
             "random": Signals(spread="random"),
             "etf": Signals(spread="etf", batch_sizes=(4, 8, 16, 32, 64, 128)),
         },
-        table=_signals_table,
+        table=table_of(_SIGNALS_COLUMNS),
     ),
     "temperature": Study(
         title="training at several temperatures and batch sizes: InfoNCE (clip) against DCL",
@@ -69,7 +78,20 @@ STUDIES: dict[str, Study] = {
         "than InfoNCE, the more so the smaller batch and temperature.",
         cost="1 minute of one core",
         cells={loss: Temperatures(loss=loss) for loss in ("clip", "dcl_cross", "nt_xent", "dcl")},
-        table=_temperatures_table,
+        table=table_of(
+            _TEMPERATURES_COLUMNS, _medians(("loss", "batch_size", "temperature", "tuned", "rate"), ("gap",))
+        ),
+    ),
+    "batch-size": Study(
+        title="every selection at several batch sizes, after as many pairs seen",
+        claim="With the same number of pairs seen, shuffled batches end farther from the full batch's optimum the "
+        "smaller they are; designs and batches of high loss end nearer.",
+        cost="50 seconds of one core",
+        cells={f"temperature-{t:g}": BatchSizes(temperature=t) for t in (1.0, 0.2)},
+        table=table_of(
+            _BATCH_SIZES_COLUMNS,
+            _medians(("temperature", "batch_size", "selection", "rate"), ("gap", "variance")),
+        ),
     ),
     "initialisation": Study(
         title="equal views at the start against independent ones: updates to a gap of 0.01",

@@ -192,6 +192,16 @@ def text_tables(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def bars_of():
+    """bars_of(axis) -> x and y of every series that is drawn with intervals as bars, by its label."""
+
+    def bars(axis):
+        return {one.get_label(): one.lines[0].get_data() for one in axis.containers}
+
+    return bars
+
+
+@pytest.fixture(scope="session")
 def pictures_of():
     """pictures_of("vision", results, curves) -> name and figure, for each picture of its three kinds."""
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from figures import registry, verdicts
 from figures.drawing import save
-from figures.gallery import GALLERY, PICTURES, VERSIONS, drawn_with, gallery, shown, targets
+from figures.evidence import Evidence
+from figures.gallery import GALLERY, PICTURES, VERSIONS, drawn_with, gallery, markdown, shown, targets
 from figures.readme import SHOWN
 from figures.registry import FIGURES, path_of
 from figures.style import use_style
@@ -68,7 +69,7 @@ def test_every_table_is_shown():
 
 def test_every_module_of_a_figure_is_registered():
     modules = {path.stem for path in DATA.parent.glob("*.py") if re.search(r"^CLAIM\b", path.read_text(), re.M)}
-    kinds = {f"trained_{name.split('_')[1]}" for name, entry in FIGURES.items() if entry.trained}
+    kinds = {f"trained_{name.split('_', 1)[1]}" for name, entry in FIGURES.items() if entry.trained}
     assert modules - {"registry"} == {name for name, entry in FIGURES.items() if not entry.trained} | kinds
 
 
@@ -152,11 +153,36 @@ def test_a_changed_table_changes_the_evidence(tmp_path, monkeypatch):
     after = all_evidence()["gap_curves"]
     assert before
     assert after
-    assert "n = 63" in after.text
-    assert "n = 63" not in before.text
+    rows = [row for table in (before.table, after.table) for row in table if "Ordered SGD" in row]
+    assert [row[3] for row in rows] == ["64", "64", "63", "63"], "n"
     results.unlink()
     assert all_evidence()["gap_curves"] is None
     assert "no table yet: `make results`" in verdict_table({"gap_curves": None})
+
+
+def test_tables_are_markdown():
+    rows = [("case", "gap |x|", "95 % interval", "n"), ("a", "> 1", "[0, 1]", "3"), ("3 b|c", "–", "–", "4")]
+    assert markdown(rows) == [
+        "| case | gap \\|x\\| | 95 % interval | n |",
+        "|---|---:|---:|---:|",
+        "| a | > 1 | [0, 1] | 3 |",
+        "| 3 b\\|c | – | – | 4 |",
+        "",
+    ]
+    assert markdown(()) == []
+
+
+def test_a_section_is_a_picture_a_claim_a_verdict_the_evidence_and_its_tables(monkeypatch):
+    name, found = "kernels", Evidence("partly", "A finding.", [("loss", "n"), ("kcl", "3")])
+    monkeypatch.setattr("figures.gallery.FIGURES", {name: FIGURES[name]})
+    monkeypatch.setattr("figures.gallery.all_evidence", lambda: {name: found})
+    head, section = gallery({name: ["kernels"]}).split("## kernels\n\n")
+    assert section == (
+        f"![kernels](shown/kernels.png)\n\nClaim: {FIGURES[name].claim}\n\nVerdict: **partly**.\n\n"
+        "Evidence: A finding.\n\n| loss | n |\n|---|---:|\n| kcl | 3 |\n\n"
+        "Tables: [kernels.csv](data/kernels.csv), by `make results`.\n"
+    )
+    assert f"| `make results` | {targets(MAKEFILE)['results']} |" in head, "what commands cost is told once"
 
 
 def test_commands_say_what_they_do_and_cost():

@@ -129,6 +129,35 @@ CASES = {
 }
 
 
+TOLD = {
+    "optima": [
+        ["lowest value less the proved minimum", "4", "1.0e-16", "1.0e-16"],
+        ["one optimum: distance from it in U V^T, worst start", "2", "1.0e-07", "1.0e-07"],
+        ["other optima known: full batch's gap, worst start", "2", "1.0e-15", "1.0e-15"],
+    ],
+    "partitions": [
+        ["all C(N, B)", "d >= N - 1", "every start", "12", "1e-15", "1e-15"],
+        ["all C(N, B)", "d = N / 2", "best start of each N, B", "2", "1e-15", "1e-15"],
+        ["fixed partition", "d = N / 2", "every start", "6", "0.1", "0.12"],
+    ],
+    "coverage": [
+        ["classes of the design", "9", "+1.00", "6", *["–"] * 3],
+        ["random batches, all different", "9", "-1.00", "8", "0.125", "[0.125, 0.125]", "2"],
+        ["the whole design", "9", "–", "–", "1.0e-15", "[1.0e-15, 1.0e-15]", "2"],
+    ],
+    "polygons": [["info_nce", "0 of 4", "–", "–", "4 of 4"], ["dcl", "1 of 4", "0.2", "7", "0 of 4"]],
+    "kernels": [["InfoNCE", "75%", "[35%, 97%]", "8", "0 of 2", "–"]],
+    "beyond": [["InfoNCE", "2", "5.0%", "5.0%", "N = 5, d = 3", "2 of 2"]],
+    "signals": [["0.05", "4", "0.002", "[0.001, 0.004]", "4"], ["1", "64", "0.64", "[0.32, 1.28]", "4"]],
+    "temperatures": [
+        ["dcl over nt_xent", "2", *["-1 [-1, -1]"] * 2],
+        ["dcl_cross over clip", "4", *["-1 [-1, -1]"] * 2],
+    ],
+    "initialisation": [["8, 2", "shuffled", "0.01", "50", "[45, 55]", "100", "[90, 110]", "8"]],
+}
+"""Rows of evidence that follow from the made-up tables; intervals of 6 of 8 by Clopper and Pearson's table."""
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_evidence_follows_the_table(name):
     module, make, change, verdict = CASES[name]
@@ -150,6 +179,15 @@ def test_the_figure_is_drawn(name):
     assert isinstance(figure, Figure)
     figure.canvas.draw()
     assert len(figure.get_supxlabel()) > 50
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_the_evidence_shows_the_numbers_that_the_verdict_rests_on(name):
+    module, make, *_ = CASES[name]
+    rows = [list(row) for row in module.evidence(make()).table]
+    assert len(rows[0]) == len(set(rows[0])) or name in ("coverage", "initialisation"), "intervals and n may repeat"
+    for row in TOLD[name]:
+        assert row in rows
 
 
 def test_a_table_without_what_is_compared_decides_nothing():

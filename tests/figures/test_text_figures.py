@@ -1,5 +1,7 @@
 """Figures and the README's block of trainings on texts."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from figures import readme, trained_accuracy, trained_batches, trained_losses
 from figures.effects import effects, interval
 from figures.experiments import TEXT
 from figures.studies import in_studies, measured
-from figures.style import use_style
+from figures.style import WIDTH, use_style
 from figures.table import collect, read_table
 from figures.text_measures import measured_elsewhere
 from figures.trained_summary import trained_table
@@ -49,14 +51,15 @@ def test_every_study_has_its_figures(drawn):
     assert sorted(drawn) == sorted(f"text_{kind}_{study}" for kind in kinds for study in (SCRATCH, TUNED))
 
 
-def test_accuracy_is_drawn_against_updates_beside_tfidf(drawn, text_tables):
+def test_accuracy_is_drawn_against_updates_beside_tfidf(drawn, text_tables, bars_of):
     figure = drawn[f"text_accuracy_{SCRATCH}"]
     by_update, by_seconds = figure.axes[:2]
     assert (by_update.get_xlabel(), by_update.get_ylabel()) == ("updates", "relevant MRR@10 (× 100), clip")
     assert by_seconds.get_xlabel().startswith("seconds")
-    lines = {line.get_label(): line for line in by_update.get_lines()}
-    np.testing.assert_allclose(lines["shuffled"].get_xdata(), [0, 10, 20])
-    np.testing.assert_allclose(lines["shuffled"].get_ydata(), [0.02, 0.205, 0.41])
+    across, up = bars_of(by_update)["shuffled"]
+    np.testing.assert_allclose(across, [0, 10, 20], atol=0.3, err_msg="arms stand side by side")
+    np.testing.assert_allclose(up, [0.02, 0.205, 0.41])
+    np.testing.assert_allclose(bars_of(by_seconds)["shuffled"][0], [0, 10, 20])
     assert by_update.yaxis.get_major_formatter()(0.205, 0) == "20.5"
     assert [text.get_text() for text in figure.legends[0].get_texts()][-1] == "TF-IDF"
     np.testing.assert_allclose(by_update.get_lines()[-1].get_ydata(), 0.3)
@@ -66,12 +69,12 @@ def test_accuracy_is_drawn_against_updates_beside_tfidf(drawn, text_tables):
     assert trained_accuracy.caption(curves, TEXT).startswith("Relevant MRR@10 (× 100) in training; nuts, ")
 
 
-def test_batches_show_hardness_with_guards_and_what_shuffled_has(drawn):
+def test_batches_show_hardness_with_guards_and_what_shuffled_has(drawn, bars_of):
     hardness, accuracy = drawn[f"text_batches_{SCRATCH}"].axes[:2]
     assert hardness.get_xlabel() == "updates"
     assert len(hardness.get_lines()) == 4, "two arms, each with random batches of the same pairs"
-    labels = [line.get_label() for line in accuracy.get_lines()]
-    assert labels == ["shuffled", "graph partition + swaps", "graph partition + swaps, max_similarity=0.95"]
+    labels = ["shuffled", "graph partition + swaps", "graph partition + swaps, max_similarity=0.95"]
+    assert list(bars_of(accuracy)) == labels
 
 
 def test_losses_show_mrr_and_its_differences(drawn, text_tables):
@@ -92,7 +95,10 @@ def test_losses_show_mrr_and_its_differences(drawn, text_tables):
         *("relevant beir-nuts MRR@10 (× 100)", "full beir-nuts nDCG@10 (× 100)"),
         *("re-ranked dev600 (200 queries) MRR@10 (× 100)", "sick Spearman (× 100)"),
     ], "a number of each protocol, on each set; nothing to compare"
-    assert alone.get_figwidth() > figure.get_figwidth(), "room for six"
+    assert alone.get_figwidth() == figure.get_figwidth() == WIDTH, "six are as wide as a page, too"
+    alone.canvas.draw()
+    labels = [axis.xaxis.label.get_window_extent() for axis in alone.axes]
+    assert all(one.x1 < other.x0 for one, other in pairwise(labels)), "labels keep apart"
 
 
 def test_readme_block_has_baselines_above_the_runs(text_tables):

@@ -175,7 +175,7 @@ def test_a_rate_that_is_given_is_not_tuned(decay, tmp_path, monkeypatch):
     sizes = {"n_pairs": 8, "dim": 8, "batch_size": 2, "epochs": 16, "horizons": horizons, "seeds": 3}
     race = Race(**sizes, selection="shuffled", learning_rate=0.5, decay=decay, targets=(1.0,))
     alone = trajectories(race, "shuffled", rates=[0.5], seeds=range(3), epochs=16, decay=decay)
-    monkeypatch.setattr(race_module, "_FIRST_TUNING_SEED", "no such seed")
+    monkeypatch.setattr(race_module, "FIRST_TUNING_SEED", "no such seed")
     result = run_race(race, tmp_path)
     assert {point["rate"] for point in result["curve"]} == {0.5}
     assert result["curve"][-1]["median"] == pytest.approx(np.median(alone.gaps[-1]), rel=1e-12)

@@ -79,6 +79,7 @@ def test_a_race_of_selections_tells_how_hard_they_are(tmp_path):
 def test_the_studies_race_every_selection_at_every_size():
     cells = selections.STUDIES["selection-race"].cells.values()
     tuned = [cell for cell in cells if cell.learning_rate is None]
+    assert {n for n, b in selections.SIZES if b == 2} == {8, 16, 32, 64}
     for n, b in selections.SIZES:
         own = {cell.selection for cell in tuned if (cell.n_pairs, cell.batch_size) == (n, b)}
         pairing = {"matching"} if b == 2 else set()

@@ -116,12 +116,26 @@ def test_settings_stand_beside_selections_and_losses():
     assert json.loads((first.path / "words.json").read_text()) == first.arguments
 
 
+def test_batch_sizes_have_folders_of_their_own(here, capfd):
+    grid = Grid(preset="walnut", selections=("osgd",), batch_sizes=(4, 8), seeds=(0, 1))
+    assert [(run.seed, run.batch_size) for run in grid.runs()] == [(0, 4), (0, 8), (1, 4), (1, 8)], "seeds in turn"
+    assert [parse_nuts(run.arguments).batch_size for run in grid.runs()] == [4, 8, 4, 8]
+    assert main(grid) == 0
+    folders = {path.parent.relative_to(here / "runs/grid/walnut") for path in here.rglob("result.json")}
+    assert folders == {Path(f"B{size}", "clip", "osgd", f"seed-{seed}") for size in (4, 8) for seed in (0, 1)}
+    header, _, *lines = (line.split() for line in capfd.readouterr().out.splitlines())
+    assert header == ["loss", "selection", "B", "hardness", "seconds", "n"]
+    assert [line[2:4] for line in lines] == [["4", "1.5"], ["8", "1.5"]]
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         ({"preset": "peanut"}, "preset must be one of walnut, got 'peanut'"),
         ({"workers": 0}, "workers must be at least 1, got 0"),
         ({"losses": ()}, "losses must name at least one"),
+        ({"batch_sizes": (4, 8, 4)}, "batch_sizes must name each once, got 4 more than once"),
+        ({"batch_sizes": (4,), "options": ("--batch-size", "8")}, r"given once, got batch_sizes \(4,\) and"),
         ({"selections": ("shuffled", "osgd", "shuffled")}, "name each once, got shuffled more than once"),
     ],
 )
@@ -137,6 +151,7 @@ def test_what_cannot_run_is_refused_before_anything_does(change, told, here):
         ({"selections": ("shuffled", "hardest")}, "got 'hardest'"),
         ({"losses": ("sogclr+gamma",)}, "must be NAME=VALUE, got 'gamma'"),
         ({"options": ("--temperature", "-1")}, "temperature must be positive"),
+        ({"batch_sizes": (4, 1)}, "batch_size must be at least 2"),
     ],
 )
 def test_what_training_would_refuse_is_refused_first(change, told, here, capsys):
