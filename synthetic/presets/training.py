@@ -76,7 +76,7 @@ STUDIES: dict[str, Study] = {
         title="training at several temperatures and batch sizes: InfoNCE (clip) against DCL",
         claim="After the same number of updates at the best learning rate of each, DCL is nearer to the optimum "
         "than InfoNCE, the more so the smaller batch and temperature.",
-        cost="1 minute of one core",
+        cost="40 seconds of one core",
         cells={loss: Temperatures(loss=loss) for loss in ("clip", "dcl_cross", "nt_xent", "dcl")},
         table=table_of(
             _TEMPERATURES_COLUMNS, _medians(("loss", "batch_size", "temperature", "tuned", "rate"), ("gap",))

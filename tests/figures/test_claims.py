@@ -83,8 +83,8 @@ def _needed(shuffled, design):
     ("shuffled", "design", "says", "cell"),
     [
         (8000, 1000, "confirmed", "8 [6.9"),
-        (1000, 1000, "open", "1 [0.8"),
-        (500, 1000, "refuted", "0.5 [0.4"),
+        (2000, 1000, "open", "2 [1.7"),
+        (1000, 1000, "refuted", "1 [0.8"),
         (None, 1000, "confirmed", "at least 9 [8.1"),
     ],
 )
