@@ -1,6 +1,9 @@
-"""Devices by name."""
+"""Devices by name, and the threads of a processor."""
+
+import os
 
 import torch
+from threadpoolctl import threadpool_limits
 
 
 def resolve_device(name: str) -> torch.device:
@@ -20,3 +23,14 @@ def resolve_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise ValueError(f"--device must be auto, cpu or cuda, got {name!r}")
     return device
+
+
+def use_threads(number: int) -> None:
+    """Let torch, and the linear algebra of numpy and scipy, have so many threads, here and in processes to come.
+
+    OpenBLAS has as many as there are cores unless it is told, and threads that wait for each other spin: where
+    problems are small, and processes as many as cores, that costs four times the work.
+    """
+    os.environ["OPENBLAS_NUM_THREADS"] = str(number)  # what is loaded later reads it
+    threadpool_limits(number, user_api="blas")
+    torch.set_num_threads(number)

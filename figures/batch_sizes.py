@@ -15,7 +15,7 @@ from figures.style import below, by_selection, look
 from theory import fixed_partition_range, optimum
 
 CLAIM = (
-    "After the same number of pairs seen, at the best learning rate of each, shuffled batches end farther from the "
+    "Trained on the same number of pairs, at the best learning rate of each, shuffled batches end farther from the "
     "full batch's optimum and spread the negatives more the smaller they are; designs and batches of high loss of "
     "the same size end nearer than shuffled ones."
 )
@@ -70,7 +70,8 @@ def ratios(rows: pd.DataFrame) -> dict[str, dict[int, Interval]]:
         for name in _CHOSEN if measure == "gap" else ():
             if name in logs:
                 found[f"{word}: shuffled against {look(name).label}"] = {
-                    int(size): mean_difference(shuffled[size], logs[name][size]) for size in shuffled
+                    int(size): mean_difference(shuffled[size], logs[name][size])
+                    for size in shuffled.columns.intersection(logs[name].columns)
                 }
     return found
 

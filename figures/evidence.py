@@ -1,10 +1,11 @@
 """What a table says about a claim: a verdict and the numbers behind it, computed and never typed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from scipy.special import stdtrit
 
 from figures.effects import Interval, interval
@@ -170,6 +171,31 @@ def cells(found: Interval, form: str = ".3g", *, signed: bool = False) -> list[s
     )
     missing = np.isnan(found.low) and np.isnan(found.high)
     return [value, "–" if missing else f"[{low}, {high}]", str(found.n)]
+
+
+def crossing(row: Mapping[str, Any], scale: float = 1.0) -> Interval:
+    """When something is reached, with its interval, from the row of a table; ends that were not seen are nan.
+
+    Args:
+        row: `updates` until then (empty: it was not reached) with their interval `low`, `high`; `at_most`, the
+            updates that were made; `n`; where it is known `first`, the first update after which one looked.
+        scale: Of what is told: 1 for updates, the seconds of an update for seconds.
+    """
+    if pd.isna(row["updates"]):
+        found = (row["at_most"], np.nanmin([row["low"], row["at_most"]]), np.nan)
+    else:
+        found = (row["updates"], row["low"] if row["low"] > row.get("first", 0) else np.nan, row["high"])
+    mean, low, high = (float(x) * scale for x in found)
+    return Interval(mean, np.nan, low, high, int(row["n"]))
+
+
+def bounded(found: Interval) -> str:
+    """As in '80 [70, 95]'; what lacks an end is a bound on that side, what lacks both says nothing: '–'."""
+    if np.isnan(found.low) and np.isnan(found.high):
+        return "–"
+    if np.isnan(found.low) or np.isnan(found.high):
+        return f"> {found.low:.3g}" if np.isnan(found.high) else f"< {found.high:.3g}"
+    return " ".join(cells(found)[:2])
 
 
 def sign(found: Interval, null: float = 0.0) -> int:

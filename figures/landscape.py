@@ -12,8 +12,8 @@ from figures.evidence import Evidence
 from figures.style import below, labelled, legend_above, look, panels
 
 CLAIM = (
-    "The mean over all C(N, B) batches has its minimum where the full batch has it; that over a fixed partition "
-    "need not."
+    "As one embedding turns, the mean over all C(N, B) batches is least where the full batch is, in the cases "
+    "tried; that over a fixed partition need not be."
 )
 TABLES = ("landscape",)
 COMMAND = "make results"

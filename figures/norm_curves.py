@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.effects import Interval
-from figures.evidence import Evidence, cells, ratio, tally, verdict
+from figures.evidence import Evidence, bounded, cells, crossing, ratio, tally, verdict
 from figures.problems import problem_title
 from figures.style import below, by_selection, labelled, look, panels
 
@@ -44,45 +44,28 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
         if not {"shuffled", *_HARD} <= arms.keys():
             continue
         first = arms["shuffled"]
-        times = [ratio(_updates(first), _updates(arms[name])) for name in _HARD]
+        times = [ratio(crossing(first), crossing(arms[name])) for name in _HARD]
         for own, one in zip(found, times, strict=True):
             own += [one] if np.isfinite([one.low, one.high]).any() else []
         told = [_told(arms[name]) for name in ("shuffled", *_HARD)]
         name = _SHARES.get(share, f"{share:g}")
-        table.append([problem_title(first), name, *told, *map(_times, times), str(first["n"])])
+        table.append([problem_title(first), name, *told, *map(bounded, times), str(first["n"])])
     every = [one for own in found for one in own]
     if not every:
         return Evidence("open", "The table has no problem on which shuffles or batches of high loss arrive.")
     counts = "; ".join(f"{label} {tally(1, own, 1)}" for label, own in zip(labels, found, strict=True) if own)
     rates = ", ".join(f"{rate:g}" for rate in sorted(tables["norm_needed"]["learning_rate"].unique()))
     text = (
-        f"Fewer updates than with shuffles to half and to a tenth of the distance at the start: {counts}. Learning "
-        f"rate {rates}, tuned for none."
+        f"Fewer updates than with shuffles to {' and to '.join(_SHARES.values())} of the distance at the start: "
+        f"{counts}. Learning rate {rates}, tuned for none."
     )
     return Evidence(verdict(1, every, 1), text, table)
-
-
-def _updates(row: Mapping[str, Any]) -> Interval:
-    """With its interval; an end beyond the first or the last update that was looked at is not known."""
-    if pd.isna(row["updates"]):
-        least = float(np.nanmin([row["low"], row["at_most"]]))
-        return Interval(float(row["at_most"]), np.nan, least, np.nan, int(row["n"]))
-    low = row["low"] if row["low"] > row["first"] else np.nan
-    return Interval(row["updates"], np.nan, low, row["high"], int(row["n"]))
 
 
 def _told(row: Mapping[str, Any]) -> str:
     if pd.isna(row["updates"]):
         return f"> {row['at_most']:,}"
-    return " ".join(cells(_updates(row), ",.0f")[:2])
-
-
-def _times(found: Interval) -> str:
-    """A ratio of which an end is not known is a bound."""
-    if np.isnan(found.low) or np.isnan(found.high):
-        known = [f"> {found.low:.3g}"] if np.isnan(found.high) else [f"< {found.high:.3g}"]
-        return "–" if np.isnan(found.low) and np.isnan(found.high) else known[0]
-    return " ".join(cells(found)[:2])
+    return " ".join(cells(crossing(row), ",.0f")[:2])
 
 
 def draw(curves: pd.DataFrame, needed: pd.DataFrame) -> Figure:

@@ -3,18 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.effects import Interval
-from figures.evidence import Evidence, cells, ratio, tally, verdict
+from figures.evidence import Evidence, bounded, crossing, ratio, tally, verdict
 from figures.style import MARKERS, below, by_selection, labelled, legend_above, look, panels
 
 CLAIM = (
-    "A design comes near the optimum of the full batch in less than half the updates that shuffles need, each at its "
-    "best rate."
+    "A design comes near the optimum of the full batch in less than half the updates that shuffles need, each at "
+    "its best rate."
 )
 TABLES = ("race_curves", "race_needed")
 COMMAND = "make results-gpu"
@@ -40,32 +39,21 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
             continue
         if arms["shuffled"]["updates"] <= arms["shuffled"]["first"]:
             continue  # shuffles were there when first looked at: no saying how much sooner
-        times, bounded = _times(arms["shuffled"], arms["design"])
+        times = ratio(crossing(arms["shuffled"]), crossing(arms["design"]))
         found.append(times)
         line = lines.setdefault(tuple(first[name] for name in goals), dict.fromkeys(_LABELS, "–"))
-        line[first["decay"]] = ("at least " if bounded else "") + " ".join(cells(times)[:2])
+        line[first["decay"]] = bounded(times)
     if not found:
         return Evidence("open", "No target has been reached with a design in this table.")
     means = [one.mean for one in found]
     text = (
-        f"Less than half the updates with a design: {tally(1, found, null=_TIMES)}. Shuffles take {min(means):.3g} to "
-        f"{max(means):.3g} times as many (n = {min(one.n for one in found)} seeds), or more where they do not "
-        "arrive."
+        f"Less than half the updates with a design: {tally(1, found, null=_TIMES)}. Shuffles take "
+        f"{min(means):.3g} to {max(means):.3g} times as many (n = {min(one.n for one in found)} seeds), or more "
+        "where they do not arrive (>)."
     )
     header = ["N, B", "gap", *(f"shuffles over design, {word}" for word in _LABELS.values())]
     rows = [[f"{n}, {b}", f"{target:g}", *line.values()] for (n, b, target), line in lines.items()]
     return Evidence(verdict(1, found, null=_TIMES), text, [header, *rows])
-
-
-def _times(shuffled: Mapping[str, Any], design: Mapping[str, Any]) -> tuple[Interval, bool]:
-    """How many times the updates shuffles take; a bound where they do not arrive at all."""
-    own = Interval(design["updates"], np.nan, design["low"], design["high"], int(design["n"]))
-    if pd.isna(shuffled["updates"]):
-        made = float(shuffled["at_most"])
-        return ratio(Interval(made, np.nan, made, np.nan, int(shuffled["n"])), own), True
-    return ratio(
-        Interval(shuffled["updates"], np.nan, shuffled["low"], shuffled["high"], int(shuffled["n"])), own
-    ), False
 
 
 def _duel(table: pd.DataFrame) -> pd.DataFrame:

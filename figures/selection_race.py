@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from figures.effects import Interval
-from figures.evidence import Evidence, ratio, sign
+from figures.evidence import Evidence, bounded, crossing, ratio, sign
 from figures.style import below, by_selection, legend_above, look, panels
 
 CLAIM = (
@@ -50,11 +50,10 @@ def evidence(tables: Mapping[str, pd.DataFrame]) -> Evidence:
     lines = [["N", "B", "selection", *(f"times {word} [95 % interval]" for word in _WORDS)]]
     sides: dict[float, list[list[int]]] = {target: [] for target in targets}
     for (n, b), rows in _problems(needed):
-        for name, own in _arms(rows, CHOOSING):
-            if own["selection"].iloc[0] in CLAIMED:
-                for target in targets:
-                    sides[target].append([sign(one, 1) for one in _speed(rows, own, target)])
-            lines.append([str(n), str(b), name, *map(_times, _speed(rows, own, _middle(targets)))])
+        for name, own in _arms(rows, CLAIMED):
+            for target in targets:
+                sides[target].append([sign(one, 1) for one in _speed(rows, own, target)])
+            lines.append([str(n), str(b), name, *map(bounded, _speed(rows, own, _middle(targets)))])
     every = {side for one in sides.values() for pair in one for side in pair}
     if not every - {0}:
         return Evidence("open", "The table has no choosing selection beside shuffling whose intervals decide.")
@@ -104,27 +103,12 @@ def _speed(rows: pd.DataFrame, own: pd.DataFrame, target: float) -> list[Interva
     mine = own.loc[own["target"] == target]
     if base.empty or mine.empty:
         return [Interval(np.nan, np.nan, np.nan, np.nan, 0)] * 2
-    return [ratio(*(_needed(row.iloc[0], column) for row in (base, mine))) for column in _COLUMNS]
-
-
-def _needed(row: Mapping[str, Any], column: str) -> Interval:
-    """With its interval; of what is not reached all that was made, without an upper end."""
-    ends = ("low", "high") if column == "updates" else ("seconds_low", "seconds_high")
-    if pd.isna(row["updates"]):
-        made = row["at_most"] * (1.0 if column == "updates" else row["update_seconds"])
-        return Interval(made, np.nan, made, np.nan, int(row["n"]))
-    return Interval(row[column], np.nan, row[ends[0]], row[ends[1]], int(row["n"]))
-
-
-def _times(found: Interval) -> str:
-    """As in 80 [70, 95]; what lacks an end is a bound on that side, and what lacks both says nothing."""
-    if np.isnan(found.low) and np.isnan(found.high):
-        return "–"
-    if np.isnan(found.high):
-        return f"> {found.low:.3g}"
-    if np.isnan(found.low):
-        return f"< {found.high:.3g}"
-    return f"{found.mean:.3g} [{found.low:.3g}, {found.high:.3g}]"
+    arms = [row.iloc[0].to_dict() for row in (base, mine)]
+    updates, seconds = (
+        [crossing(arm, scale) for arm, scale in zip(arms, scales, strict=True)]
+        for scales in ((1.0, 1.0), [arm["update_seconds"] for arm in arms])
+    )
+    return [ratio(*updates), ratio(*seconds)]
 
 
 def _tuned(needed: pd.DataFrame) -> pd.DataFrame:

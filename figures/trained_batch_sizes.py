@@ -16,8 +16,8 @@ from figures.style import Look, below, by_arm, in_hundreds
 from figures.trained_studies import Tables
 
 CLAIM = (
-    "After as many epochs, an encoder trained with InfoNCE (NT-Xent, CLIP) on shuffled batches is worse the "
-    "smaller they are; with DCL, DHEL or batches of high loss it loses less."
+    "After as many epochs, an encoder trained with InfoNCE (NT-Xent, CLIP) on shuffled batches is worse with the "
+    "smallest than with the largest; with DCL, DHEL or batches of high loss it loses less."
 )
 _COUPLED = frozenset(("nt_xent", "clip", "mnrl", "info_nce"))
 """Losses with the positive in the denominator."""
@@ -123,7 +123,9 @@ def draw(rows: pd.DataFrame, experiment: Experiment) -> Figure:
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=7)
     over = over_seeds(rows, "Mean and standard deviation")
-    return below(figure, f"At the end of training; {rows['sweep_title'].iloc[0]}, {_updates(rows)}. {over}.")
+    scaling = ", ".join(sorted(set(rows["rate_scaling"].fillna("none")))) if "rate_scaling" in rows else "none"
+    text = f"At the end of training; {rows['sweep_title'].iloc[0]}, {_updates(rows)}. {over}."
+    return below(figure, f"{text} One learning rate for all, not tuned; scaling with the batch size: {scaling}.")
 
 
 def _draw_line(axis: Axes, rows: pd.DataFrame, measure: str, kind: Look, place: int) -> None:

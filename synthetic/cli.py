@@ -7,11 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from synthetic.config import SyntheticConfig, parse
 from synthetic.experiment import study, table
-from training import Run, aligned, resolve_device, run_command
+from training import Run, aligned, resolve_device, run_command, use_threads
 
 _NOT_RESULTS = ("out", "overwrite", "figures", "threads", "batch_sizes")
 """Settings on which no number depends; the batch size of a run stands beside them."""
@@ -24,7 +22,7 @@ def main(config: SyntheticConfig) -> dict[int, dict[str, Any]]:
         The result of each batch size.
     """
     device = resolve_device(config.device)
-    torch.set_num_threads(config.threads)
+    use_threads(config.threads)
     out = Path(config.out or _default_folder(config))
     runs: dict[int, Run] = {}
     for size in config.batch_sizes:

@@ -30,8 +30,8 @@ class Landscape:
     x is the regular N-gon (d = 2) or the simplex ETF (d >= N - 1). Three losses are told for every angle: of the
     full batch; the mean over all C(N, B) batches, which is that over a round robin, too, for B = 2; the mean over
     one fixed partition. Of the last there is one for each partner k, 1 .. N / 2: its first batch holds the points
-    1 and 1 + k and the next ones that are free, the others the rest in order. With `step` = 0 only the minima are
-    told, which are found to 0.001 degrees.
+    1 and 1 + k and the next ones that are free, the others the rest in order. With `step` = 0 only 0
+    degrees and the minima are told, which are found to 0.001 degrees.
 
     Nothing is random, and the values are exact up to rounding. The minima need no search: of InfoNCE with B = 2 and
     a partner at the angle alpha in the plane, u_1 meets v_1 and the partner's v alone, so that the partition's loss

@@ -20,7 +20,7 @@ import tyro
 from batching.cli import cli
 from synthetic.presets import CATALOGUE
 from synthetic.study import Cell, Study
-from training import Run, aligned, resolve_device, run_command
+from training import Run, aligned, resolve_device, run_command, use_threads
 from training.run import write_json
 
 EVERY_CPU_STUDY = "cpu"
@@ -90,14 +90,14 @@ def main(config: SweepConfig) -> dict[str, dict[str, Any]]:
         return {}
     few = config.device == "auto" and config.preset == EVERY_CPU_STUDY
     device = resolve_device("cpu" if few else config.device)
-    torch.set_num_threads(config.threads)
+    use_threads(config.threads)
     results: dict[str, dict[str, Any]] = {}
     if config.workers == 1:
         for preset in config.studies:
             results |= _study(config, preset, partial(_now, config, device, preset))
         return results
     pool = ProcessPoolExecutor(
-        config.workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(config.threads,)
+        config.workers, get_context("spawn"), initializer=use_threads, initargs=(config.threads,)
     )
     try:
         dealt = {preset: _deal(config, device, preset, pool) for preset in config.studies}

@@ -64,17 +64,17 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_kernel_compiles(case, tmp_path, monkeypatch):
-    from triton import compile as compiled
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    make, *arguments, options = CASES[case]
-    kernel, pointers, numbers, constants, launch = make(*arguments, **options)
-    signature = {name: f"*{kind}" for name, kind in pointers.items()} | dict.fromkeys(numbers, "i32")
-    signature = {name: signature.get(name, "constexpr") for name in kernel.arg_names}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what Triton's next versions will do
+        warnings.simplefilter("ignore")  # of what the next versions of Triton and Python will do
+        from triton import compile as compiled
+        from triton.backends.compiler import GPUTarget
+        from triton.compiler import ASTSource
+
+        make, *arguments, options = CASES[case]
+        kernel, pointers, numbers, constants, launch = make(*arguments, **options)
+        signature = {name: f"*{kind}" for name, kind in pointers.items()} | dict.fromkeys(numbers, "i32")
+        signature = {name: signature.get(name, "constexpr") for name in kernel.arg_names}
         made = compiled(ASTSource(kernel, signature, constants), target=GPUTarget("cuda", 90, 32), options=launch)
     assert made.asm["cubin"]
     assert made.metadata.shared <= SHARED

@@ -24,7 +24,7 @@ MANY = ("spectral", "balanced", "kmeans", "graph", "spread", "cluster-draws", "m
 @pytest.fixture(autouse=True)
 def _no_triton(monkeypatch):
     monkeypatch.setattr("losses.fused._HAS_TRITON", False)
-    monkeypatch.setattr("batching.algorithms.assignment._HAS_TRITON", False, raising=False)
+    monkeypatch.setattr("batching.algorithms.assignment._HAS_TRITON", False)
 
 
 def on_cpu(x):

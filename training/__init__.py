@@ -6,7 +6,7 @@ fit(task, selection=rule, loss=make_loss("nt_xent", temperature=0.1), ..., run=r
 run.finish({"recall_at_1": ...})
 """
 
-from batching.device import resolve_device
+from batching.device import resolve_device, use_threads
 from batching.table import aligned
 from training.command import default_folder, parse_preset, run_command
 from training.config import TrainingConfig
@@ -41,6 +41,7 @@ __all__ = [
     "resolve_device",
     "run_command",
     "scaled_rate",
+    "use_threads",
     "warmup_cosine",
     "warmup_linear",
 ]

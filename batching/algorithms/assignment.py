@@ -73,7 +73,7 @@ def augmenting_paths(cost: Float[Tensor, "problems items clusters"], size: int) 
     kernel: Any = import_module("batching.algorithms.augmenting_paths").assignment_kernel
 
     problems, items, clusters = cost.shape
-    labels = torch.empty(problems, items, dtype=torch.long, device=cost.device)
+    labels = torch.zeros(problems, items, dtype=torch.long, device=cost.device)
     places = max(16, 1 << (items - 1).bit_length())
     with torch.cuda.device_of(cost):
         kernel[(problems,)](cost.contiguous(), labels, items, clusters, size, PLACES=places, num_warps=1)

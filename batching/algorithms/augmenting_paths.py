@@ -39,7 +39,9 @@ def assignment_kernel(cost_at, labels_at, items, clusters, size, PLACES: tl.cons
         previous = tl.full((PLACES,), -1, tl.int32)
         item, price, reached = entering, zero, zero
         last = -1
-        while item >= 0:
+        steps = 0
+        while (item >= 0) & (steps < items):  # a path is no longer, but for costs that are not finite
+            steps += 1
             cost = tl.load(cost_at + item * clusters + place // size, mask=inside, other=float("inf"))
             through = reached + cost.to(tl.float64) - price - place_price
             better = (through < distance) & (visited == 0)
@@ -62,4 +64,4 @@ def assignment_kernel(cost_at, labels_at, items, clusters, size, PLACES: tl.cons
             item_of = tl.where(place == last, moved, item_of)
             item_price = tl.where(place == last, moved_price, item_price)
             last = before
-    tl.store(labels_at + item_of, (place // size).to(tl.int64), mask=inside)
+    tl.store(labels_at + item_of, (place // size).to(tl.int64), mask=inside & (item_of >= 0))

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from batching.command.config import EVERY, PlanConfig
 from batching.command.measured import Measured, check_fits, hardness_in, measured
-from batching.device import resolve_device
+from batching.device import resolve_device, use_threads
 from batching.files import PairFile, read_pairs, write_plan
 from batching.plan import Selection
 from batching.registry import make_selection
@@ -101,7 +101,7 @@ def run(config: PlanConfig) -> dict[str, Measured]:
     """
     config.check()
     if config.threads is not None:
-        torch.set_num_threads(config.threads)
+        use_threads(config.threads)
     inputs = Inputs.read(config)
     before = _hardness_before(inputs.pairs, config)
     found: dict[str, Measured] = {}

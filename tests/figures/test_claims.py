@@ -85,7 +85,7 @@ def _needed(shuffled, design):
         (8000, 1000, "confirmed", "8 [6.9"),
         (2000, 1000, "open", "2 [1.7"),
         (1000, 1000, "refuted", "1 [0.8"),
-        (None, 1000, "confirmed", "at least 9 [8.1"),
+        (None, 1000, "confirmed", "> 8.1"),
     ],
 )
 def test_race(shuffled, design, says, cell):

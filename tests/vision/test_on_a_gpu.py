@@ -26,7 +26,7 @@ CHANGES = {
 @pytest.fixture(autouse=True)
 def _no_triton(monkeypatch):
     monkeypatch.setattr("losses.fused._HAS_TRITON", False)
-    monkeypatch.setattr("batching.algorithms.assignment._HAS_TRITON", False, raising=False)
+    monkeypatch.setattr("batching.algorithms.assignment._HAS_TRITON", False)
     monkeypatch.setattr("vision.augmentation.fused._HAS_TRITON", False)
 
 
