@@ -181,12 +181,12 @@ def crossing(row: Mapping[str, Any], scale: float = 1.0) -> Interval:
             updates that were made; `n`; where it is known `first`, the first update after which one looked.
         scale: Of what is told: 1 for updates, the seconds of an update for seconds.
     """
+    low, high = (np.nan if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
     if pd.isna(row["updates"]):
-        found = (row["at_most"], np.nanmin([row["low"], row["at_most"]]), np.nan)
-    else:
-        found = (row["updates"], row["low"] if row["low"] > row.get("first", 0) else np.nan, row["high"])
-    mean, low, high = (float(x) * scale for x in found)
-    return Interval(mean, np.nan, low, high, int(row["n"]))
+        made = float(row["at_most"])
+        return Interval(made * scale, np.nan, float(np.fmin(low, made)) * scale, np.nan, int(row["n"]))
+    low = low if low > row.get("first", 0) else np.nan
+    return Interval(float(row["updates"]) * scale, np.nan, low * scale, high * scale, int(row["n"]))
 
 
 def bounded(found: Interval) -> str:

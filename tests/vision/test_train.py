@@ -365,7 +365,7 @@ def command(*arguments):
 
 def test_a_killed_process_goes_on_when_it_is_started_again(tmp_path, monkeypatch):
     """With the real ResNet-18, as a user would run it."""
-    monkeypatch.setattr("vision.model.resnet18", resnet18)
+    monkeypatch.setattr("torchvision.models.resnet18", resnet18)
     options = ["--selection", "osgd", "--updates", "12", "--checkpoint-every", "4", "--device", "cpu"]
     arguments = command("smoke", *options, "--out", str(tmp_path / "killed"))
     process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -449,7 +449,7 @@ def test_a_finished_run_is_kept_unless_told_otherwise(capsys, tmp_path):
 @pytest.mark.parametrize("loss", ["nt_xent", "sogclr"])
 @pytest.mark.parametrize("optimizer", ["sgd", "lars", "lars-clipped", "adamw"])
 def test_a_recorded_run_on_a_gpu_is_the_run(precision, loss, optimizer, tmp_path, monkeypatch):
-    monkeypatch.setattr("vision.model.resnet18", resnet18)
+    monkeypatch.setattr("torchvision.models.resnet18", resnet18)
     options = {"device": "cuda", "precision": precision, "loss": loss, "updates": 12, "deterministic": True}
     eager = run(tmp_path / "eager", capture="off", optimizer=optimizer, **options)
     recorded = run(tmp_path / "recorded", capture="on", optimizer=optimizer, **options)

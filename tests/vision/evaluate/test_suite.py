@@ -104,7 +104,7 @@ DATA = Path(os.environ.get("CONTRABATCH_DATA", Path(__file__).parents[3] / "data
 )
 def test_an_untrained_network_knows_more_than_chance(monkeypatch):
     """One in a hundred would be chance."""
-    monkeypatch.setattr("vision.model.resnet18", resnet18)
+    monkeypatch.setattr("torchvision.models.resnet18", resnet18)
     encoder = Encoder(stem="imagenet", seed=0)
     splits = [load_images("cifar100", DATA, split).subset(n) for split, n in (("train", 1000), ("test", 300))]
     found = evaluate(encoder, *splits, Settings(image_size=32), ["knn", "probe"])
