@@ -18,6 +18,7 @@ CLAIM = (
 TABLES = ("race_curves", "race_needed")
 COMMAND = "make results-gpu"
 _TIMES = 2
+"""How many times the updates of a design shuffles must take, as the claim has it."""
 _DASHES = {"constant": "-", "cosine": (0, (4, 2))}
 _LABELS = {"constant": "constant rate", "cosine": "decayed to 0 at the end"}
 
